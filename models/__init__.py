@@ -1,0 +1,1 @@
+"""What we believe and advise: pure functions of arrays, no clock, no network, no database."""

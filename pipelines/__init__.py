@@ -1,0 +1,1 @@
+"""Data moves: a ledger becomes features, labels, scores and snapshots."""
