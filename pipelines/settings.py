@@ -1,0 +1,74 @@
+"""What an installation may set: environment variables that start with PUNTUALE_, or a `.env` file.
+
+`.env.example` lists every setting with its default and its meaning; a test keeps it true.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings of one installation; whoever writes below `home` makes the folder."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PUNTUALE_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+    )
+
+    home: Path = Path(".puntuale")
+    language: Literal["it", "en"] = "it"
+
+    ledger: str | None = None
+    mapping: str | None = None
+    currency: str = Field(default="EUR", pattern="^[A-Z]{3}$")
+    zone: str = "Europe/Rome"
+    quarantine_share_max: float = Field(default=0.05, ge=0, le=1)
+
+    catalogue: Path | None = None
+    tracking_uri: str | None = None
+    artifact_root: str | None = None
+    database_url: str | None = None
+    snapshots_kept: int = Field(default=14, ge=2)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    workers: int = Field(default=1, ge=1)
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _listed(cls, keys: object) -> object:
+        if isinstance(keys, str):
+            return tuple(key.strip() for key in keys.split(",") if key.strip())
+        return keys
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Where MLflow tracks training: a SQLite file under `home` unless another is named."""
+        return self.tracking_uri or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts(self) -> str:
+        """Where MLflow keeps its files; under `home`, they move with it."""
+        return self.artifact_root or str(self.home.resolve() / "mlflow")
+
+    @property
+    def models_folder(self) -> Path:
+        """The exported bundles, and CHAMPION, which names the one that answers."""
+        return self.home / "models"
+
+    @property
+    def scores_folder(self) -> Path:
+        """The nightly snapshots, and CURRENT, which names the one that is read."""
+        return self.home / "scores"
+
+    @property
+    def prefect_home(self) -> Path:
+        """Where Prefect keeps its own database when no server is named."""
+        return self.home / "prefect"
