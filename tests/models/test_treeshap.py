@@ -63,7 +63,7 @@ MODELS = {
     "bagged": {"leaves": 15, "bagging_fraction": 0.6, "bagging_freq": 1, "feature_fraction": 0.5},
     "constant": {"min_data_in_leaf": 1500},
     "one split": {"leaves": 2},
-    "more than 254 thresholds": {"leaves": 15, "max_bin": 1000, "trees": 120},
+    "more than 254 thresholds": {"leaves": 31, "max_bin": 1400, "min_data_in_bin": 1, "trees": 150},
 }
 
 
