@@ -15,36 +15,48 @@ TEMPORARY = ".tmp"  # what a killed writer leaves behind ends so, and is swept a
 
 def write(path: Path, content: bytes) -> None:
     """Put the content at the path: a reader sees all of the old file or all of the new."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
-    with aside.open("wb") as file:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    with temporary.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(aside, path)
+    os.replace(temporary, path)
+    flush(path.parent)
+
+
+@contextmanager
+def aside(parent: Path) -> Iterator[Path]:
+    """A temporary folder to fill and then to `place`; what was not placed is removed."""
+    make(parent)
+    temporary = parent / f".aside.{os.getpid()}{TEMPORARY}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def place(filled: Path, path: Path) -> None:
+    """Give a filled folder its name, once the disk holds all that is in it.
+
+    Raises FileExistsError when the name is taken: what was published is never written over.
+    """
+    if path.exists():
+        raise FileExistsError(f"{path} exists already and is never written over")
+    for inside in sorted(filled.rglob("*")):
+        flush(inside)
+    flush(filled)
+    os.rename(filled, path)
     flush(path.parent)
 
 
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
-    """A temporary folder to fill; it becomes `path` when the block ends without an error.
-
-    Raises FileExistsError when `path` is there: what was published is never written over.
-    """
-    if path.exists():
-        raise FileExistsError(f"{path} exists already and is never written over")
-    make(path.parent)
-    aside = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    try:
-        yield aside
-        for inside in sorted(aside.rglob("*")):
-            flush(inside)
-        flush(aside)
-        os.rename(aside, path)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    flush(path.parent)
+    """A temporary folder to fill; it becomes `path` when the block ends without an error."""
+    with aside(path.parent) as filled:
+        yield filled
+        place(filled, path)
 
 
 def make(path: Path) -> None:
@@ -63,6 +75,14 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Take a folder away: it loses its name at once, and its files after that."""
+    gone = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    os.rename(path, gone)
+    flush(path.parent)
+    shutil.rmtree(gone)
 
 
 def sweep(root: Path) -> list[str]:

@@ -1,0 +1,72 @@
+"""What must hold before a night's scores may be read by anybody."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.horizons import PROBABILITY_COLUMNS
+
+
+class PublishRefused(ValueError):
+    """Scores that must not be published; the message lists every fault."""
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """What the ledger says is open, counted apart from the scores."""
+
+    invoice_ids: pa.Array
+    exposure_cents: int
+
+
+def check(scores: pa.Table, *, as_of: date, portfolio: Portfolio | None = None) -> None:
+    """Raise PublishRefused with all the faults of the scores, if there is any."""
+    if faults := list(_faults(scores, as_of, portfolio)):
+        raise PublishRefused(f"scores as of {as_of} are not published: {'; '.join(faults)}")
+
+
+def _faults(scores: pa.Table, as_of: date, portfolio: Portfolio | None) -> Iterator[str]:
+    probabilities = np.column_stack(
+        [scores[name].to_numpy(zero_copy_only=False) for name in PROBABILITY_COLUMNS]
+    )
+    outside = ~np.all((probabilities >= 0) & (probabilities <= 1), axis=1)  # NaN and null too
+    yield from _counted(outside, scores, "have a probability outside 0..1 or none")
+    rising = np.any(np.diff(probabilities, axis=1) > 0, axis=1)
+    yield from _counted(rising, scores, "have probabilities that rise with the horizon")
+
+    other_day = pc.not_equal(scores["as_of"], pa.scalar(as_of)).fill_null(True)
+    yield from _counted(other_day.to_numpy(), scores, f"are not as of {as_of}")
+    versions = scores["model_version"].unique().to_pylist()
+    if len(versions) > 1 or None in versions:
+        yield f"one model must answer for all, got: {versions}"
+
+    ids = scores["invoice_id"]
+    if repeated := scores.num_rows - pc.count_distinct(ids, mode="all").as_py():
+        yield f"{repeated} invoices stand there more than once"
+    if portfolio is not None:
+        yield from _against(portfolio, scores)
+
+
+def _against(portfolio: Portfolio, scores: pa.Table) -> Iterator[str]:
+    scored = scores["invoice_id"].combine_chunks()
+    for these, others, fault in (
+        (portfolio.invoice_ids, scored, "are open and have no score"),
+        (scored, portfolio.invoice_ids, "are scored and not open"),
+    ):
+        lonely = these.filter(pc.invert(pc.is_in(these, value_set=others)))
+        if len(lonely):
+            yield f"{len(lonely)} invoices {fault}, the first is {lonely[0].as_py()}"
+    exposure = pc.sum(scores["open_cents"]).as_py() or 0
+    if exposure != portfolio.exposure_cents:
+        yield f"open amounts must sum to {portfolio.exposure_cents} cents, got: {exposure}"
+
+
+def _counted(wrong: npt.NDArray[np.bool_], scores: pa.Table, fault: str) -> Iterator[str]:
+    rows = np.flatnonzero(wrong)
+    if len(rows):
+        yield f"{len(rows)} rows {fault}, the first is {scores['invoice_id'][int(rows[0])]}"

@@ -1,0 +1,205 @@
+"""Scores at rest: one immutable snapshot a night, and a pointer to the one that is read.
+
+A night is written aside, flushed, renamed, read again and only then pointed at: a reader sees the
+old night or the new one. One writer at a time holds the lock; its run number is a fence, so that a
+writer who woke up late cannot publish over a newer one.
+"""
+
+import fcntl
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from models import durable
+from pipelines import gate
+from pipelines.gate import Portfolio
+from pipelines.snapshot import (
+    LOOKUP,
+    MANIFEST,
+    QUARANTINE,
+    SCORES,
+    Snapshot,
+    SnapshotDamaged,
+    sha256,
+    verify,
+    write_lookup,
+)
+
+CURRENT, LOCK, RUN = "CURRENT", "LOCK", "RUN"
+_SUMMED = ("open_cents", "value_at_risk_cents", "expected_loss_cents", "cost_of_delay_cents")
+_NAME = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
+
+
+class StoreBusy(RuntimeError):
+    """Another run is writing to the store."""
+
+
+class RunOvertaken(RuntimeError):
+    """A newer run has begun since this one took the lock."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The right to publish, until a run with a higher number begins."""
+
+    number: int
+
+
+class ScoreStore:
+    """The snapshots below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._open: Snapshot | None = None
+
+    @contextmanager
+    def writing(self) -> Iterator[Run]:
+        """Hold the store for one run; StoreBusy when another one does."""
+        durable.make(self.root)
+        with (self.root / LOCK).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreBusy(f"another run is writing to {self.root}; let it end") from None
+            durable.sweep(self.root)
+            run = Run(self._last_run() + 1)
+            durable.write(self.root / RUN, f"{run.number}\n".encode())
+            yield run
+
+    def publish(
+        self,
+        as_of: date,
+        scores: pa.Table,
+        *,
+        run: Run,
+        portfolio: Portfolio | None = None,
+        quarantine: pa.Table | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Make these scores the ones that are read, and give back the name of their snapshot.
+
+        The same scores again change nothing. Raises PublishRefused when they must not be read.
+        """
+        scores = scores.sort_by("invoice_id").combine_chunks()
+        with durable.aside(self.root) as aside:
+            pq.write_table(scores, aside / SCORES, compression="zstd")
+            if quarantine is not None:
+                pq.write_table(quarantine.combine_chunks(), aside / QUARANTINE, compression="zstd")
+            name = f"{as_of}-{_content(aside)}"
+
+            written = pq.read_table(aside / SCORES)
+            gate.check(written, as_of=as_of, portfolio=portfolio)
+            if not self._holds(name):
+                write_lookup(aside / LOOKUP, written)
+                manifest = _manifest(aside, written, as_of=as_of, run=run, facts=facts or {})
+                (aside / MANIFEST).write_text(manifest, encoding="utf-8")
+                durable.place(aside, self.root / name)
+                verify(self.root / name)
+        self.point(name, run=run)
+        return name
+
+    def point(self, name: str, *, run: Run) -> None:
+        """Let this snapshot be the one that is read; going back is pointing to an older one."""
+        if name not in self.names():
+            raise ValueError(f"snapshot must be one of {self.names()}, got: {name[:60]!r}")
+        if (last := self._last_run()) != run.number:
+            raise RunOvertaken(f"run {run.number} is too late, run {last} has begun since")
+        if self.current_name() != name:
+            durable.write(self.root / CURRENT, f"{name}\n".encode())
+
+    def current_name(self) -> str | None:
+        """The snapshot that is read, None before the first night."""
+        try:
+            return (self.root / CURRENT).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+
+    def current(self) -> Snapshot | None:
+        """The snapshot that is read, opened again only after the pointer has moved."""
+        name = self.current_name()
+        if name is None:
+            return None
+        if self._open is None or self._open.name != name:
+            self._open = self.snapshot(name)
+        return self._open
+
+    def snapshot(self, name: str) -> Snapshot:
+        """Any published snapshot by its name; SnapshotDamaged where it is not whole."""
+        if not _NAME.fullmatch(name):
+            raise SnapshotDamaged(f"{name[:60]!r} is no name of a snapshot")
+        return Snapshot(self.root / name)
+
+    def names(self) -> list[str]:
+        """The snapshots there are, by date."""
+        if not self.root.is_dir():
+            return []
+        return sorted(path.name for path in self.root.iterdir() if _NAME.fullmatch(path.name))
+
+    def prune(self, *, keep: int, run: Run) -> list[str]:
+        """Remove all but the snapshots written last; the one that is read always stays."""
+        if self._last_run() != run.number:
+            raise RunOvertaken(f"run {run.number} is too late, run {self._last_run()} has begun")
+        by_age = sorted(self.names(), key=lambda name: (self._run_of(name), name))
+        gone = [
+            name for name in by_age[: max(len(by_age) - keep, 0)] if name != self.current_name()
+        ]
+        for name in gone:
+            durable.remove(self.root / name)
+        return gone
+
+    def _holds(self, name: str) -> bool:
+        """Whether the snapshot is there and whole; one that is not makes room for its equal."""
+        if not (self.root / name).exists():
+            return False
+        try:
+            verify(self.root / name)
+        except SnapshotDamaged:
+            durable.remove(self.root / name)
+            return False
+        return True
+
+    def _run_of(self, name: str) -> int:
+        try:
+            return int(json.loads((self.root / name / MANIFEST).read_bytes())["run"])
+        except (OSError, ValueError, KeyError):
+            return 0  # not readable: the first to go
+
+    def _last_run(self) -> int:
+        try:
+            return int((self.root / RUN).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return 0
+
+
+def _content(folder: Path) -> str:
+    """A short hash of the scores and the quarantine: the same night has the same one."""
+    digests = "".join(sha256(path) for path in sorted(folder.iterdir()))
+    return hashlib.sha256(digests.encode()).hexdigest()[:12]
+
+
+def _manifest(
+    folder: Path, scores: pa.Table, *, as_of: date, run: Run, facts: Mapping[str, Any]
+) -> str:
+    quarantine = folder / QUARANTINE
+    fields = {
+        "format": 1,
+        "as_of": as_of.isoformat(),
+        "model_version": scores["model_version"][0].as_py() if scores.num_rows else "",
+        "run": run.number,
+        "rows": scores.num_rows,
+        "sums": {name: pc.sum(scores[name]).as_py() or 0 for name in _SUMMED},
+        "quarantined": pq.read_metadata(quarantine).num_rows if quarantine.exists() else 0,
+        "files": {path.name: sha256(path) for path in sorted(folder.iterdir())},
+        "facts": dict(facts),
+    }
+    return json.dumps(fields, indent=2, sort_keys=True, allow_nan=False) + "\n"
