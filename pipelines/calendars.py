@@ -50,7 +50,7 @@ def business_days(country: str | None) -> Calendar:
 def roll(days: Days, countries: pa.Array | pa.ChunkedArray) -> Days:
     """Each day rolled forward by the calendar of the country beside it."""
     whole = countries.combine_chunks() if isinstance(countries, pa.ChunkedArray) else countries
-    encoded = whole.dictionary_encode(null_encoding="encode")
+    encoded = whole.fill_null("").dictionary_encode()
     codes = encoded.indices.to_numpy()
     rolled = np.empty(len(days), np.int32)
 

@@ -1,26 +1,21 @@
-"""One total order for events: by owner, by day, then by what they say; never by id or row number."""
+"""One total order for events: by owner, day and what they say; never by id or row number."""
 
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.ledger import NEVER
-
 Ints = npt.NDArray[np.integer]
 Rows = npt.NDArray[np.int64]
 
-DAY_BITS = 22  # any day from 1<<20 before 1970 to 1<<20 after, NEVER included
-
-
-def key(owner: Ints, day: Ints) -> Rows:
-    """Owner and day in one whole number that sorts as they do."""
-    return (owner.astype(np.int64) << DAY_BITS) + (day.astype(np.int64) + int(NEVER))
-
 
 def order(owner: Ints, day: Ints, *ties: Ints) -> Rows:
-    """The rows sorted by owner and day, and where both are equal by the values in `ties`, in turn."""
-    keys = key(owner, day)
-    rows = _sort_packed(keys)
-    if not ties or len(rows) < 2:
+    """The rows sorted by owner and day, and where both are equal by the values in `ties`."""
+    if not len(owner):
+        return np.empty(0, np.int64)
+    first = int(day.min())
+    day_bits = int(day.max() - first).bit_length()
+    keys = (owner.astype(np.int64) << day_bits) | (day.astype(np.int64) - first)
+    rows = _sort(keys)
+    if not ties:
         return rows
 
     ordered = keys[rows]
@@ -36,11 +31,11 @@ def order(owner: Ints, day: Ints, *ties: Ints) -> Rows:
     return rows
 
 
-def _sort_packed(keys: Rows) -> Rows:
-    """argsort; key and row number share one integer where they fit, which sorts many times faster."""
-    bits = max(1, (len(keys) - 1).bit_length())
-    if not len(keys) or int(keys.max()) >> (62 - bits):
+def _sort(keys: Rows) -> Rows:
+    """argsort; key and row share one integer where they fit, which sorts many times faster."""
+    row_bits = (len(keys) - 1).bit_length()
+    if int(keys.max()).bit_length() + row_bits > 63:
         return np.argsort(keys, kind="stable")
-    packed = (keys << bits) | np.arange(len(keys))
+    packed = (keys << row_bits) | np.arange(len(keys))
     packed.sort()
-    return packed & ((1 << bits) - 1)
+    return packed & ((1 << row_bits) - 1)

@@ -1,0 +1,245 @@
+"""Settlement: what payments, returns and credit notes did to each invoice, and when it was known.
+
+An invoice is settled once what is open is at most `max(1.00, 0.5 %)` of it. Everything here follows
+the movements in the order in which they became known, so what had been known before a day is always
+the beginning of what is known after it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines import calendars
+from pipelines.ledger import NEVER, Ledger, cents, days, issue_days, rows_of
+from pipelines.ordering import Rows, order
+
+Days = npt.NDArray[np.int32]
+Cents = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+TOLERANCE_CENTS = 100  # bank charges and rounding
+TOLERANCE_SHARE = 0.005
+_PARTS = 1_000_000  # the share is kept in whole millionths, so that the comparison is exact
+_DAY_BITS = 22  # holds any day up to twice NEVER
+
+PAYMENT, RETURN, CREDIT_NOTE = np.int8(0), np.int8(1), np.int8(2)
+
+
+@dataclass(frozen=True)
+class Movements:
+    """What changed an invoice's open amount, sorted by invoice and by the day it became known."""
+
+    invoice: Rows  # row in the ledger's invoices
+    known_day: Days
+    day: Days  # when it happened
+    kind: npt.NDArray[np.int8]
+    amount_cents: Cents  # what it takes off the open amount; a returned payment is negative
+    applied_cents: (
+        Cents  # the same, but never beyond the invoice: an over-payment applies what was open
+    )
+    open_cents: Cents  # what it leaves open
+    settles: Flags
+    reopens: Flags
+    cancels: Flags  # it settles, and the credit notes alone would have
+    reached_day: (
+        Days  # the latest day among the invoice's movements so far: the settlement's own day
+    )
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """Each invoice of a ledger with its dates, its customer and how it was settled, by row."""
+
+    customer: npt.NDArray[np.int32]  # row in customer_ids
+    customer_ids: pa.Array
+    issue_day: Days
+    known_day: Days  # issued and recorded
+    due_day: Days  # rolled to the customer's next business day
+    raw_due_day: Days
+    amount_cents: Cents
+    tolerance_cents: Cents
+    settled_day: Days  # of the last settlement that no return undid; NEVER while open
+    settled_known_day: Days
+    cancelled: Flags  # settled, by credit notes in full
+    movements: Movements
+
+
+def settle(
+    ledger: Ledger,
+    *,
+    tolerance_cents: int = TOLERANCE_CENTS,
+    tolerance_share: float = TOLERANCE_SHARE,
+) -> Settlement:
+    """The ledger's invoices settled to the cent; cash discounts taken count as paid."""
+    invoices = ledger.invoices
+    amount = cents(invoices["amount_cents"])
+    tolerance = np.maximum(tolerance_cents, _share_of(amount, round(tolerance_share * _PARTS)))
+    customer_ids = _customer_ids(ledger)
+    customer = rows_of(invoices["customer_id"], among=customer_ids).astype(np.int32)
+    issue_day = issue_days(invoices).astype(np.int32)
+    known_day = np.maximum(issue_day, days(invoices["recorded_at"], missing=-int(NEVER)))
+    raw_due_day = days(invoices["due_date"])
+    movements = _apply(_movements(ledger), amount, tolerance)
+
+    # An invoice within tolerance from the start is never open. Otherwise the last movement that
+    # settled or reopened an invoice tells its state: later ones are assigned over earlier ones.
+    nil = amount <= tolerance
+    settled_day = np.where(nil, issue_day, NEVER).astype(np.int32)
+    settled_known_day = np.where(nil, known_day, NEVER).astype(np.int32)
+    cancelled = np.zeros(len(amount), bool)
+    turns = np.flatnonzero(movements.settles | movements.reopens)
+    rows, closes = movements.invoice[turns], movements.settles[turns]
+    settled_day[rows] = np.where(closes, movements.reached_day[turns], NEVER)
+    known = np.maximum(movements.known_day, known_day[movements.invoice])
+    settled_known_day[rows] = np.where(closes, known[turns], NEVER)
+    cancelled[rows] = movements.cancels[turns]
+
+    return Settlement(
+        customer=customer,
+        customer_ids=customer_ids,
+        issue_day=issue_day,
+        known_day=known_day.astype(np.int32),
+        due_day=calendars.roll(raw_due_day, _countries(ledger, customer_ids, customer)),
+        raw_due_day=raw_due_day,
+        amount_cents=amount,
+        tolerance_cents=tolerance,
+        settled_day=settled_day,
+        settled_known_day=settled_known_day,
+        cancelled=cancelled,
+        movements=movements,
+    )
+
+
+def open_cents(settlement: Settlement, as_of: int) -> Cents:
+    """What was open on each invoice when day `as_of` began; 0 unless known and not settled."""
+    still_open, left = _state(settlement, as_of)
+    return np.where(still_open, left, 0)
+
+
+def is_open(settlement: Settlement, as_of: int) -> Flags:
+    """Which invoices were known and not settled when day `as_of` began."""
+    return _state(settlement, as_of)[0]
+
+
+def _state(settlement: Settlement, as_of: int) -> tuple[Flags, Cents]:
+    moved = settlement.movements
+    seen = np.flatnonzero(moved.known_day < as_of)
+    left = settlement.amount_cents.copy()
+    left[moved.invoice[seen]] = moved.open_cents[seen]  # the last movement's word stays
+    known = settlement.known_day < as_of
+    return known & (left > settlement.tolerance_cents), left
+
+
+def _share_of(amount: Cents, parts: int) -> Cents:
+    """floor(amount * parts / 1,000,000), without ever leaving 64 bits."""
+    whole = amount // _PARTS
+    rest = amount - whole * _PARTS
+    share: Cents = whole * parts + rest * parts // _PARTS
+    return share
+
+
+def _customer_ids(ledger: Ledger) -> pa.Array:
+    known = ledger.customers["customer_id"].combine_chunks()
+    invoiced = ledger.invoices["customer_id"].combine_chunks()
+    return pc.unique(pa.concat_arrays([known, invoiced]))
+
+
+def _countries(ledger: Ledger, customer_ids: pa.Array, customer: npt.NDArray[np.int32]) -> pa.Array:
+    """Each invoice's country, null where its customer or the customer's country is not known."""
+    row = rows_of(customer_ids, among=ledger.customers["customer_id"])[customer]
+    country = ledger.customers["country"].combine_chunks()
+    return country.take(pa.array(row, mask=row < 0))
+
+
+@dataclass(frozen=True)
+class _Given:
+    invoice: Rows
+    known_day: Days
+    day: Days
+    kind: npt.NDArray[np.int8]
+    amount_cents: Cents
+
+
+def _movements(ledger: Ledger) -> _Given:
+    """Payments, returned payments and credit notes that name an invoice of the ledger, in order."""
+    payments, credit_notes = ledger.payments, ledger.credit_notes
+    ids = ledger.invoices["invoice_id"]
+    paid_for, credited = (
+        rows_of(table["invoice_id"], among=ids) for table in (payments, credit_notes)
+    )
+    paid = cents(payments["amount_cents"]) + cents(payments["discount_taken_cents"])
+    paid_day, returned_day = days(payments["paid_on"]), days(payments["returned_on"])
+    booked = days(payments["recorded_at"], missing=-int(NEVER))
+    paid_known = np.maximum(paid_day, booked)
+    back = returned_day < NEVER
+    issued_day = days(credit_notes["issued_on"])
+
+    parts = (
+        (paid_for, paid_known, paid_day, PAYMENT, paid),
+        (
+            paid_for[back],
+            np.maximum(paid_known, returned_day)[back],
+            np.maximum(paid_day, returned_day)[back],
+            RETURN,
+            -paid[back],
+        ),
+        (
+            credited,
+            np.maximum(issued_day, days(credit_notes["recorded_at"], missing=-int(NEVER))),
+            issued_day,
+            CREDIT_NOTE,
+            cents(credit_notes["amount_cents"]),
+        ),
+    )
+    invoice, known, day, amount = (
+        np.concatenate([part[column] for part in parts]) for column in (0, 1, 2, 4)
+    )
+    kind = np.repeat(
+        np.array([part[3] for part in parts], np.int8), [len(part[0]) for part in parts]
+    )
+    found = np.flatnonzero(invoice >= 0)
+    rows = found[order(invoice[found], known[found], day[found], amount[found], kind[found])]
+    return _Given(invoice[rows], known[rows], day[rows], kind[rows], amount[rows])
+
+
+def _apply(given: _Given, amount: Cents, tolerance: Cents) -> Movements:
+    """Follows each invoice's open amount from movement to movement."""
+    row = given.invoice
+    first = np.append(True, row[1:] != row[:-1])[: len(row)]
+    due, allowed = amount[row], tolerance[row]
+
+    left = due - _running(given.amount_cents, first)
+    credit_left = due - _running(np.where(given.kind == CREDIT_NOTE, given.amount_cents, 0), first)
+    closed = left <= allowed
+    was_closed = np.where(first, due <= allowed, np.append(False, closed)[: len(row)])
+    covered = np.where(closed, due, due - left)
+    was_covered = np.where(
+        first, np.where(due <= allowed, due, 0), np.append(0, covered)[: len(row)]
+    )
+    settles = closed & ~was_closed
+    reached = np.maximum.accumulate((row << _DAY_BITS) | (given.day + int(NEVER)))
+
+    return Movements(
+        invoice=row,
+        known_day=given.known_day,
+        day=given.day,
+        kind=given.kind,
+        amount_cents=given.amount_cents,
+        applied_cents=covered - was_covered,
+        open_cents=left,
+        settles=settles,
+        reopens=was_closed & ~closed,
+        cancels=settles & (credit_left <= allowed),
+        reached_day=((reached & ((1 << _DAY_BITS) - 1)) - int(NEVER)).astype(np.int32),
+    )
+
+
+def _running(values: Cents, first: Flags) -> Cents:
+    """Running totals that start again at each `first`: differences of one exact integer total."""
+    total = np.cumsum(values)
+    starts = np.flatnonzero(first)
+    before = (total - values)[starts]
+    return total - np.repeat(before, np.diff(np.append(starts, len(values))))
