@@ -54,5 +54,5 @@ def _run_days(day: np.ndarray, run: int) -> np.ndarray:
     if RUNS[run] == "fridays":
         return np.asarray((day + 3) % 7 == 4)  # 1970-01-01 was a Thursday
     if RUNS[run] == "month_end":
-        return np.asarray((dates + 1).astype("datetime64[M]") != month
+        return np.asarray((dates + 1).astype("datetime64[M]") != month)
     return np.ones(len(day), bool)
