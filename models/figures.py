@@ -1,0 +1,34 @@
+"""The pictures logged with a training run: is it calibrated, and what does it look at."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from models.metrics import Bin
+
+
+def reliability(by_horizon: Mapping[str, Sequence[Bin]]) -> Figure:
+    """What was said against what came, one line per horizon; on the diagonal both are equal."""
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    for name, groups in by_horizon.items():
+        axes.plot(
+            [g.predicted for g in groups], [g.observed for g in groups], marker="o", label=name
+        )
+    axes.set(xlabel="predicted probability", ylabel="observed share", xlim=(0, 1), ylim=(0, 1))
+    if by_horizon:
+        axes.legend()
+    return figure
+
+
+def importance(gain_by_feature: Mapping[str, float], *, shown: int = 25) -> Figure:
+    """The features that the trees gain most from, as shares of the whole gain."""
+    total = sum(gain_by_feature.values()) or 1.0
+    largest = sorted(gain_by_feature.items(), key=lambda item: (-item[1], item[0]))[:shown]
+    figure = Figure(figsize=(7, 1 + 0.28 * max(len(largest), 1)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh([name for name, _ in largest], [100 * gain / total for _, gain in largest])
+    axes.invert_yaxis()
+    axes.set(xlabel="share of the gain, %")
+    return figure
