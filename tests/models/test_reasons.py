@@ -1,0 +1,182 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from models import reasons
+from models.wording import Wording, points, quantity
+
+logits = st.floats(-30, 30)
+contributions = arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=logits)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+@settings(deadline=None)
+@given(st.floats(-8, 8), contributions)
+def test_base_and_points_add_up_to_the_probability(base_logit, phi):
+    p = sigmoid(base_logit + phi.sum(axis=1))
+    base, shares = reasons.points(base_logit, phi, p)
+    np.testing.assert_allclose(base + shares.sum(axis=1), p, rtol=0, atol=1e-12)
+
+
+@settings(deadline=None)
+@given(st.floats(-8, 8), contributions, st.floats(0, 1))
+def test_they_add_up_even_when_the_probability_was_moved_afterwards(base_logit, phi, p):
+    moved = np.full(len(phi), p)
+    base, shares = reasons.points(base_logit, phi, moved)
+    np.testing.assert_allclose(base + shares.sum(axis=1), moved, rtol=0, atol=1e-12)
+
+
+def test_points_keep_the_proportions_of_the_contributions():
+    phi = np.array([[1.0, -0.5, 0.25]])
+    base_logit = -1.0
+    p = sigmoid(base_logit + phi.sum(axis=1))
+    base, shares = reasons.points(base_logit, phi, p)
+    slope = (p[0] - sigmoid(base_logit)) / 0.75
+    assert base == pytest.approx(0.2689414213699951)
+    np.testing.assert_allclose(shares, phi * slope, atol=1e-15)
+
+
+def test_where_contributions_cancel_the_slope_is_that_of_the_curve():
+    base, shares = reasons.points(0.0, np.array([[2.0, -2.0]]), np.array([0.5]))
+    assert base == 0.5
+    np.testing.assert_allclose(shares, [[0.5, -0.5]])
+
+
+def test_no_contribution_leaves_the_base():
+    base, shares = reasons.points(-2.0, np.zeros((1, 3)), sigmoid(np.array([-2.0])))
+    np.testing.assert_allclose(shares, 0, atol=1e-16)
+    assert base == pytest.approx(sigmoid(-2.0))
+
+
+@settings(deadline=None)
+@given(contributions)
+def test_top_and_everything_else_add_up_to_the_probability(phi):
+    p = sigmoid(phi.sum(axis=1))
+    base, shares = reasons.points(0.0, phi, p)
+    top = reasons.top(base, shares, p)
+    total = base + top.points.sum(axis=1) + top.everything_else
+    np.testing.assert_allclose(total, p, rtol=0, atol=1e-12)
+    sizes = np.abs(top.points)
+    assert (np.diff(sizes, axis=1) <= 0).all()
+    assert top.points.shape[1] == min(5, phi.shape[1])
+
+
+def test_a_cause_without_points_is_no_reason():
+    top = reasons.top(0.2, np.array([[0.0, 0.3, 0.0]]), np.array([0.5]))
+    assert top.causes.tolist() == [[1, -1, -1]]
+
+
+def test_columns_of_one_cause_are_added_and_led_by_the_strongest_on_its_side():
+    phi = np.array([[0.5, -0.9, 0.7, 0.1], [-0.5, -0.2, 0.3, 0.1]])
+    causes = ("delay_level", "peers", "delay_level", "time")
+    found = reasons.by_cause(phi, causes)
+    assert found.causes == ("delay_level", "peers", "time")
+    np.testing.assert_allclose(found.contributions, [[1.2, -0.9, 0.1], [-0.2, -0.2, 0.1]])
+    assert found.leading.tolist() == [[2, 1, 3], [0, 1, 3]]
+
+
+DELAY = Wording(
+    "delay_level",
+    "days",
+    it="paga in media {value} dopo la scadenza (di solito {usual})",
+    en="pays {value} after the due date on average (usually {usual})",
+)
+
+
+def said(language, *, value=19.0, usual=5.0, points=0.11, feature="delay_mean"):
+    return reasons.sentence(
+        "delay_level",
+        feature,
+        value=value,
+        usual=usual,
+        points=points,
+        wordings={"delay_mean": DELAY},
+        language=language,
+    )
+
+
+def test_a_reason_in_both_languages():
+    assert said("it") == "paga in media 19 giorni dopo la scadenza (di solito 5 giorni): +11 punti"
+    assert said("en") == "pays 19 days after the due date on average (usually 5 days): +11 points"
+
+
+def test_one_day_and_one_point_are_singular():
+    text = said("it", value=1.0, usual=1.0, points=0.01)
+    assert text == "paga in media 1 giorno dopo la scadenza (di solito 1 giorno): +1 punto"
+    text = said("en", value=1.0, usual=1.0, points=-0.01)
+    assert text == "pays 1 day after the due date on average (usually 1 day): -1 point"
+
+
+def test_an_unknown_usual_value_is_left_out():
+    assert said("en", usual=np.nan) == "pays 19 days after the due date on average: +11 points"
+
+
+def test_a_missing_value_is_told_by_its_cause():
+    assert said("it", value=np.nan) == "i ritardi passati: non ancora noto: +11 punti"
+
+
+def test_a_feature_without_a_sentence_never_shows_its_name():
+    assert said("en", feature="delay_ewm_fast") == "past delays: +11 points"
+
+
+def test_the_record_and_the_time_have_sentences_of_their_own():
+    def say(cause, value, usual, language):
+        return reasons.sentence(
+            cause, None, value=value, usual=usual, points=0.031, wordings={}, language=language
+        )
+
+    assert say("customer_record", 0.62, 0.18, "it") == (
+        "il solo storico di questo cliente direbbe 62% (clienti simili: 18%): +3 punti"
+    )
+    assert say("time", -5, 30, "it") == (
+        "oggi siamo 5 giorni prima della scadenza"
+        " (si guarda fino a: 30 giorni dopo la scadenza): +3 punti"
+    )
+    assert say("time", 0, 30, "en") == (
+        "today is on the due date (looking ahead to: 30 days after the due date): +3 points"
+    )
+    assert say("everything_else", np.nan, np.nan, "it") == "tutto il resto: +3 punti"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "italian", "english"),
+    [
+        (1234.5, "eur", "1.234,50\xa0€", "€1,234.50"),
+        (123450, "cents", "1.234,50\xa0€", "€1,234.50"),
+        (0.456, "share", "46%", "46%"),
+        (0.004, "share", "0,4%", "0.4%"),
+        (1234, "count", "1.234", "1,234"),
+        (0, "days", "0 giorni", "0 days"),
+        (-0.01, "days", "0 giorni", "0 days"),
+        (1.5, "days", "1,5 giorni", "1.5 days"),
+        (1.0, "days_late", "1 giorno dopo la scadenza", "1 day after the due date"),
+        (20454, "date", "1 gennaio 2026", "1 January 2026"),
+        (0, "weekday", "lunedì", "Monday"),
+        (12, "month", "dicembre", "December"),
+        (2.345, "ratio", "2,35×", "2.35×"),
+        (1, "flag", "sì", "yes"),
+        (np.nan, "eur", "non noto", "not known"),
+    ],
+)
+def test_quantities_are_written_as_each_language_writes_them(value, unit, italian, english):
+    assert quantity(value, unit, "it") == italian
+    assert quantity(value, unit, "en") == english
+
+
+def test_small_points_keep_a_decimal():
+    assert points(0.004, "it") == "+0,4 punti"
+    assert points(-0.004, "en") == "-0.4 points"
+    assert points(0.0001, "en") == "0 points"
+    assert points(0.0099, "en") == "+1 point"
+
+
+def test_a_language_or_a_unit_that_we_do_not_speak_is_refused_by_name():
+    with pytest.raises(ValueError, match="language must be one of it, en, got: fr"):
+        quantity(1, "days", "fr")
+    with pytest.raises(ValueError, match=r"unit must be one of .*, got: furlong"):
+        quantity(1, "furlong", "it")
