@@ -43,5 +43,5 @@ def test_a_calibrated_prediction_has_a_small_calibration_error(
 ) -> None:
     y, p = said_and_came
 
-    assert metrics.calibration_error(y, p) < 0.06
+    assert metrics.calibration_error(y, p) < 0.1
     assert metrics.calibration_error(y, 1 - p) > 0.3
