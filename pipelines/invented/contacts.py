@@ -86,7 +86,7 @@ def _step(
     asked = open_then & (invoices.cents >= 100 * contact.minimum_eur)
     asked &= ~customers.do_not_contact[invoices.customer]
 
-    chance = np.clip(contact.propensity + 0.12 * invoices.size, 0.05, 0.95)
+    chance = np.round(np.clip(contact.propensity + 0.12 * invoices.size, 0.05, 0.95), 3)
     held_out = customers.held_out[invoices.customer]
     made = (rng.random(n) < chance) & ~held_out
     outcome = rng.choice(3, n, p=[0.35, 0.40, 0.25])
@@ -103,7 +103,7 @@ def _step(
     hastened = np.where(settle < NEVER, hastened, np.where(rescued, late_but_paid, NEVER))
 
     kept = np.flatnonzero(asked)
-    toss = np.where(held_out, SURE_TOSS, np.where(made, chance, 1 - chance))
+    toss = np.where(held_out, SURE_TOSS, np.where(made, chance, np.round(1 - chance, 3)))
     return Contacts(
         invoice=kept,
         step=np.full(len(kept), step),

@@ -119,13 +119,13 @@ def count_within(group: np.ndarray) -> np.ndarray:
         return np.zeros(0, np.int64)
     starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
     lengths = np.diff(np.r_[starts, len(group)])
-    return np.arange(len(group)) - np.repeat(starts, lengths) + 1
+    return np.asarray(np.arange(len(group)) - np.repeat(starts, lengths) + 1)
 
 
 def _share(cents: np.ndarray, *, parts: np.ndarray, part: np.ndarray) -> np.ndarray:
     """Equal instalments that add up to the cent: the first takes what is left over."""
     each = cents // parts
-    return np.where(part == 1, cents - each * (parts - 1), each)
+    return np.asarray(np.where(part == 1, cents - each * (parts - 1), each))
 
 
 def _month_end(day: np.ndarray) -> np.ndarray:

@@ -193,7 +193,7 @@ def _vat_ids(c: people.Customers, who: np.ndarray) -> pa.Array:
     doubled = digits[:, 1::2] * 2
     checked = digits[:, ::2].sum(1) + (doubled - 9 * (doubled > 9)).sum(1)
     italian = pc.binary_join_element_wise(_padded(number, 7), "000", _text(-checked % 10), "")
-    lead = _labels(("", "DE0", "FR00", "ESX0"), c.country[who])
+    lead = _labels(("", "DE0", "FR000", "ESX"), c.country[who])
     width = pc.binary_join_element_wise(lead, _padded(number, 8), "")
     return pc.if_else(pa.array(c.country[who] == 0), italian, width)
 
@@ -205,9 +205,7 @@ def _invoices(block: Block, until: int, wanted: int) -> dict[str, pa.Array]:
     issue = inv.issue_day[row]
     delivered = issue - np.floor(gap * 1_000).astype(int) % 6
     recorded = np.minimum(issue + np.floor(gap * 100).astype(int) % 3, until)
-    order = pc.binary_join_element_wise(
-        "O", _padded(c.number[inv_customer] + 1, 6), _padded(inv.document[row], 4), "-"
-    )
+    order = _numbered(block, "O", inv_customer, inv.document[row])
     discount = (inv.terms[row] == 0) & (c.gaps[inv_customer] > 0.9)
     return {
         "invoice_id": _invoice_ids(block, row),
