@@ -84,7 +84,7 @@ def draw(
     owed = invoices.cents - credit_cents
     paid = settle < NEVER
 
-    # A part comes at least a week before the rest, so that late booking never swaps them.
+    # A part comes a week before the rest: booking is up to three days late and never swaps them.
     part_day = paydays.next_day(
         np.minimum(
             settle - rng.integers(9, 40, n), invoices.due_business_day + rng.integers(0, 45, n)
@@ -116,7 +116,7 @@ def draw(
     final_cents = (
         owed - part_cents - np.where(short, missing, 0) - cents_left_out + excess - discount
     )
-    twice_day = paydays.next_day(final_day + rng.integers(1, 12, n), country=country)
+    twice_day = paydays.next_day(final_day + rng.integers(4, 15, n), country=country)
 
     pays = ~cancelled
     zero = np.zeros(n, np.int64)
