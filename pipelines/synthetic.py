@@ -66,7 +66,8 @@ def write(
 ) -> dict[str, int]:
     """Write the ledger's tables as a company would export them and return the rows of each.
 
-    Only one partition of the customers is in memory at a time; in Parquet each is a row group.
+    Only one partition of the customers is in memory at a time; in Parquet each is a row group. A
+    table without rows gets no file.
     """
     if format not in ("parquet", "csv"):
         raise ValueError(f"format must be parquet or csv, got: {format}")
@@ -85,6 +86,9 @@ def write(
                 table = exported(name, _together([part[name] for part in parts]))
                 writer.write_table(table)
                 rows[name] += table.num_rows
+
+    for name in (name for name, count in rows.items() if not count):
+        (folder / f"{name}.{format}").unlink()
     return rows
 
 
