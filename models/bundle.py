@@ -25,7 +25,7 @@ CHAMPION = "CHAMPION"  # names the bundle that answers, among the bundles of a f
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-class BundleRefused(ValueError):
+class BundleRefused(ValueError):  # noqa: N818 - the name says what happened
     """A bundle that must not answer; `file` is the one at fault."""
 
     def __init__(self, file: str, why: str) -> None:

@@ -10,10 +10,15 @@ Floats = npt.NDArray[np.float64]
 _SURE = 1e-6  # a probability of 0 or 1 that turns out wrong costs this much surprise, not infinity
 
 
+def surprise(y: Floats, p: Floats) -> Floats:
+    """What each outcome costs whoever said p: -log of the probability given to what came."""
+    p = np.clip(p, _SURE, 1 - _SURE)
+    return np.asarray(-(y * np.log(p) + (1 - y) * np.log1p(-p)))
+
+
 def log_loss(y: Floats, p: Floats) -> float:
     """Mean surprise; the score that decides between models."""
-    p = np.clip(p, _SURE, 1 - _SURE)
-    return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
+    return float(np.mean(surprise(y, p)))
 
 
 def brier(y: Floats, p: Floats) -> float:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from models.horizons import PROBABILITY_COLUMNS
 
 
-class PublishRefused(ValueError):
+class PublishRefused(ValueError):  # noqa: N818 - the name says what happened
     """Scores that must not be published; the message lists every fault."""
 
 

@@ -37,7 +37,7 @@ CREATE TABLE scores (
 _BATCH_ROWS = 8192  # rows that are Python objects at one time
 
 
-class SnapshotDamaged(ValueError):
+class SnapshotDamaged(ValueError):  # noqa: N818 - the name says what happened
     """A snapshot whose files are not what its manifest says."""
 
 

@@ -40,11 +40,11 @@ _SUMMED = ("open_cents", "value_at_risk_cents", "expected_loss_cents", "cost_of_
 _NAME = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
 
 
-class StoreBusy(RuntimeError):
+class StoreBusy(RuntimeError):  # noqa: N818 - the name says what happened
     """Another run is writing to the store."""
 
 
-class RunOvertaken(RuntimeError):
+class RunOvertaken(RuntimeError):  # noqa: N818 - the name says what happened
     """A newer run has begun since this one took the lock."""
 
 

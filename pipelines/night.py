@@ -1,0 +1,154 @@
+"""The nightly recipe: read the ledger, set aside what is wrong, score what is open, publish it.
+
+Plain functions: the command line calls `run`, the Prefect flow calls the same steps one by one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models import bundle
+from models.bundle import Bundle
+from pipelines import fingerprint, scoring, settlement, sources
+from pipelines.gate import Portfolio
+from pipelines.ledger import Ledger
+from pipelines.settings import Settings
+from pipelines.sources import Intake
+from pipelines.store import Run, ScoreStore
+
+_EPOCH = date(1970, 1, 1)
+
+
+class NoModelYet(LookupError):  # noqa: N818 - the name says what happened
+    """Nothing can be scored before a model was trained and promoted."""
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a night leaves to tell; the rest is in the snapshot."""
+
+    as_of: date
+    snapshot: str
+    model_version: str
+    invoices: int
+    open_cents: int
+    value_at_risk_cents: int
+    quarantined: int
+    by_band: Mapping[str, int]
+    by_action: Mapping[str, int]
+    is_new: bool  # False: the same night was published before, and nothing changed
+
+
+def run(
+    settings: Settings,
+    *,
+    as_of: date,
+    computed_at: datetime,
+    source: str | Path,
+    mapping: str | Path | None = None,
+) -> Night:
+    """Score the ledger as of a day and make it what everybody reads; again changes nothing."""
+    store = ScoreStore(settings.scores_folder)
+    with store.writing() as lock:
+        model = champion(settings)
+        intake = read(settings, source, mapping=mapping, as_of=as_of)
+        scores = score(intake.ledger, as_of=as_of, model=model)
+        return publish(
+            settings, intake, scores, as_of=as_of, model=model, lock=lock, computed_at=computed_at
+        )
+
+
+def champion(settings: Settings) -> Bundle:
+    """The model that answers."""
+    model = bundle.champion(settings.models_folder)
+    if model is None:
+        raise NoModelYet("no model has been promoted yet: run `puntuale train`")
+    return model
+
+
+def read(
+    settings: Settings,
+    source: str | Path,
+    *,
+    mapping: str | Path | None = None,
+    as_of: date | None = None,
+) -> Intake:
+    """The ledger and its quarantine; refused when too large a share of the rows is wrong."""
+    intake = sources.read(
+        source,
+        mapping=mapping or settings.mapping,
+        ledger_currency=settings.currency,
+        zone=settings.zone,
+        today=as_of,
+    )
+    intake.raise_if_over(settings.quarantine_share_max)
+    return intake
+
+
+def score(ledger: Ledger, *, as_of: date, model: Bundle) -> pa.Table:
+    """One row per invoice that is open as of the day."""
+    return scoring.score(ledger, day_number(as_of), model)
+
+
+def publish(
+    settings: Settings,
+    intake: Intake,
+    scores: pa.Table,
+    *,
+    as_of: date,
+    model: Bundle,
+    lock: Run,
+    computed_at: datetime,
+) -> Night:
+    """Publish the scores if they hold what the ledger says is open, and drop the oldest nights."""
+    store = ScoreStore(settings.scores_folder)
+    before = set(store.names())
+    name = store.publish(
+        as_of,
+        scores,
+        run=lock,
+        portfolio=portfolio(intake.ledger, as_of=as_of),
+        quarantine=intake.quarantine,
+        facts={
+            "computed_at": computed_at.isoformat(timespec="seconds"),
+            "ledger": fingerprint.of_ledger(intake.ledger),
+            "model_files": dict(model.manifest.files),
+        },
+    )
+    store.prune(keep=settings.snapshots_kept, run=lock)
+    return Night(
+        as_of=as_of,
+        snapshot=name,
+        model_version=model.version,
+        invoices=scores.num_rows,
+        open_cents=pc.sum(scores["open_cents"]).as_py() or 0,
+        value_at_risk_cents=pc.sum(scores["value_at_risk_cents"]).as_py() or 0,
+        quarantined=intake.quarantine.num_rows,
+        by_band=_counts(scores["risk_band"]),
+        by_action=_counts(pc.struct_field(scores["action"], "code")),
+        is_new=name not in before,
+    )
+
+
+def portfolio(ledger: Ledger, *, as_of: date) -> Portfolio:
+    """What the ledger says is open, told from its movements alone."""
+    settled = settlement.settle(ledger)
+    day = day_number(as_of)
+    is_open = pa.array(settlement.is_open(settled, day))
+    ids = ledger.invoices["invoice_id"].combine_chunks().filter(is_open)
+    return Portfolio(ids, int(settlement.open_cents(settled, day).sum()))
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01, as the inside counts them."""
+    return (day - _EPOCH).days
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    counted: list[dict[str, Any]] = column.value_counts().to_pylist()
+    return {str(c["values"]): c["counts"] for c in sorted(counted, key=lambda c: -c["counts"])}
