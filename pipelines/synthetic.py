@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from pipelines.invented import contacts, invoices, payments, settling, standing
-from pipelines.invented import customers as people
-from pipelines.invented.paydays import Paydays, paydays
-from pipelines.invented.tables import TRUTH_SCHEMAS, Block, ledger_tables, truth_tables
+from pipelines.invented.block import draw
+from pipelines.invented.customers import BLOCK
+from pipelines.invented.paydays import paydays
+from pipelines.invented.tables import ledger_tables
+from pipelines.invented.truth import TRUTH_SCHEMAS, truth_tables
 from pipelines.ledger import TABLES, Ledger
 
 Tables = dict[str, pa.Table]
@@ -127,9 +128,9 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter | pyarrow.csv.CSV
 
 def _partitions(customers: int, partitions: int) -> list[tuple[int, int]]:
     """First and last customer of each partition, none of which cuts a block in two."""
-    blocks = -(-customers // people.BLOCK)
+    blocks = -(-customers // BLOCK)
     count = max(1, min(partitions, blocks))
-    edges = [blocks * k // count * people.BLOCK for k in range(count)] + [customers]
+    edges = [blocks * k // count * BLOCK for k in range(count)] + [customers]
     return list(zip(edges[:-1], edges[1:], strict=True))
 
 
@@ -142,23 +143,10 @@ def _drawn(
     start = int((month_after - months).astype("datetime64[D]").astype(int))
     days = paydays(start=start, until=end)
 
-    for block in range(first // people.BLOCK, max(1, -(-last // people.BLOCK))):
-        drawn = _block(block, start=start, until=end, seed=seed, days=days)
-        wanted = min(people.BLOCK, last - block * people.BLOCK)
+    for block in range(first // BLOCK, max(1, -(-last // BLOCK))):
+        drawn = draw(block, start=start, until=end, seed=seed, days=days)
+        wanted = min(BLOCK, last - block * BLOCK)
         yield ledger_tables(drawn, until=end, wanted=wanted), truth_tables(drawn, wanted=wanted)
-
-
-def _block(block: int, *, start: int, until: int, seed: int, days: Paydays) -> Block:
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(block,)))
-    who = people.draw(rng, block=block, start=start, until=until)
-    billed = invoices.draw(rng, who, until=until, paydays=days)
-    intent = settling.draw(rng, who, billed, paydays=days)
-    contacted, settle = contacts.draw(rng, who, billed, intent, until=until, paydays=days)
-    promised = contacts.promises(rng, who, billed, contacted, settle, paydays=days)
-    paid, credited, outcome = payments.draw(rng, who, billed, intent, settle, paydays=days)
-    seen = standing.draw(rng, who, start=start, until=until)
-    gaps = rng.random(len(billed.customer))
-    return Block(who, billed, intent, contacted, promised, paid, credited, outcome, seen, gaps)
 
 
 def _together(tables: list[pa.Table]) -> pa.Table:
