@@ -1,0 +1,312 @@
+"""Messages that go out: scores in the data dictionary's words, money in units, texts in a language.
+
+The classes are what OpenAPI declares; the functions make them from rows of the scores table.
+Answers are built as plain values (a test validates them against the classes): checking our own
+figures on every request would cost more than computing them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from models.horizons import PROBABILITY_COLUMNS
+from serving.phrases import is_known, reason_text, signal_text, word
+
+Row = Mapping[str, Any]  # a row of the scores table as Python values
+Source = Literal["model", "stored_score"]
+
+
+class Answer(BaseModel):
+    """A message that goes out."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Reason(Answer):
+    """How much one group of facts moves the probability, in points of it."""
+
+    feature_group: str = Field(examples=["delay_level"])
+    feature: str | None = Field(examples=["delay_mean_365"])
+    text: str = Field(examples=["pays 24 days after the due date on average (usually 9)"])
+    value: float | None
+    usual_value: float | None
+    points: float = Field(description="base_probability plus all points is the probability")
+
+
+class Signal(Answer):
+    """A warning, and since when it holds."""
+
+    code: str = Field(examples=["delay_drift"])
+    text: str
+    since: date | None
+    before: float | None
+    now: float | None
+    severity: str
+
+
+class CauseHint(Answer):
+    """Why the invoice may stay unpaid: difficulty, habit, administrative or unknown."""
+
+    code: str = Field(examples=["habit"])
+    text: str
+    evidence: list[str]
+
+
+class Alternative(Answer):
+    """An action that would have been worth less."""
+
+    code: str
+    expected_value: float | None
+
+
+class Action(Answer):
+    """The next best action, what it is worth and what stands against it."""
+
+    code: str = Field(examples=["reminder_1"])
+    channel: str | None
+    on: date | None
+    why: str | None
+    expected_value: float | None
+    effect_days: float | None
+    effect_interval: tuple[float | None, float | None]
+    effect_source: str | None
+    blocked_by: list[str]
+    alternatives: list[Alternative]
+    legal_basis: str | None
+    missing_documents: list[str]
+
+
+class InvoiceScore(Answer):
+    """One open invoice as of a day: how late, why, and what to do."""
+
+    invoice_id: str
+    customer_id: str
+    customer_name: str | None
+    as_of: date
+    issue_date: date | None
+    due_date: date
+    due_business_date: date
+    days_past_due: int
+    amount: float
+    open_amount: float
+    p_late_0: float = Field(ge=0, le=1)
+    p_late_30: float = Field(ge=0, le=1)
+    p_late_60: float = Field(ge=0, le=1)
+    p_late_90: float = Field(ge=0, le=1)
+    p_unpaid_180: float = Field(ge=0, le=1)
+    expected_date: date | None
+    date_lo: date | None
+    date_hi: date | None
+    mass_beyond: float = Field(description="the probability that it is paid past the horizon")
+    expected_days_late: float
+    value_at_risk: float
+    expected_loss: float
+    cost_of_delay: float
+    risk_band: Literal["low", "medium", "high", "critical"]
+    cause_hint: CauseHint
+    reasons_for: str = Field(description="the probability that the reasons explain")
+    base_probability: float
+    reasons: list[Reason]
+    signals: list[Signal]
+    action: Action
+    history_level: Literal["rich", "thin", "none"]
+    model_version: str
+
+
+class Provenance(Answer):
+    """What answered, and whether it is as good as it should be."""
+
+    as_of: date
+    model_version: str
+    computed_at: datetime | None = Field(description="null for a night that kept no time")
+    currency: str
+    score_source: Source
+    stale: bool
+    degraded: bool
+
+
+class Scores(Provenance):
+    """The scores of a request, in the order in which it named the invoices."""
+
+    invoices: list[InvoiceScore]
+
+
+class StoredScore(Provenance):
+    """The last night's score of one invoice."""
+
+    invoice: InvoiceScore
+
+
+class CustomerScore(Answer):
+    """A customer's open invoices together: sums, and figures weighted by the open amount."""
+
+    customer_id: str
+    customer_name: str | None
+    n_invoices: int
+    open_amount: float
+    overdue_amount: float
+    value_at_risk: float
+    expected_loss: float
+    cost_of_delay: float
+    p_late_0: float
+    p_late_30: float
+    p_late_60: float
+    p_late_90: float
+    p_unpaid_180: float
+    expected_days_late: float
+    risk_band: str = Field(description="the worst of its invoices")
+    signals: list[str]
+    invoices: list[InvoiceScore]
+
+
+class StoredCustomer(Provenance):
+    """The last night's scores of one customer."""
+
+    customer: CustomerScore
+
+
+class Worklist(Provenance):
+    """A page of the worklist: the action worth most first."""
+
+    total: int = Field(description="open invoices under these filters")
+    next_cursor: str | None = Field(description="for the next page; null on the last")
+    invoices: list[InvoiceScore]
+
+
+def units(cents: int | None) -> float | None:
+    """An amount of cents in units: the float whose shortest text has the two decimals."""
+    return None if cents is None else cents / 100
+
+
+def invoice_score(row: Row, *, language: str, currency: str) -> dict[str, Any]:
+    """The answer about one row of the scores table."""
+    cause = row["cause_hint"]
+    return {
+        "invoice_id": row["invoice_id"],
+        "customer_id": row["customer_id"],
+        "customer_name": row["customer_name"],
+        "as_of": row["as_of"],
+        "issue_date": row["issue_date"],
+        "due_date": row["due_date"],
+        "due_business_date": row["due_business_date"],
+        "days_past_due": row["days_past_due"],
+        "amount": units(row["amount_cents"]),
+        "open_amount": units(row["open_cents"]),
+        **{name: row[name] for name in PROBABILITY_COLUMNS},
+        "expected_date": row["expected_date"],
+        "date_lo": row["date_lo"],
+        "date_hi": row["date_hi"],
+        "mass_beyond": row["mass_beyond"],
+        "expected_days_late": row["expected_days_late"],
+        "value_at_risk": units(row["value_at_risk_cents"]),
+        "expected_loss": units(row["expected_loss_cents"]),
+        "cost_of_delay": units(row["cost_of_delay_cents"]),
+        "risk_band": row["risk_band"],
+        "cause_hint": {
+            "code": cause["code"],
+            "text": word("causes", cause["code"], language),
+            "evidence": cause["evidence"] or [],
+        },
+        "reasons_for": row["reasons_for"],
+        "base_probability": row["base_probability"],
+        "reasons": [
+            {
+                "feature_group": reason["feature_group"],
+                "feature": reason["feature"],
+                "text": reason_text(reason, language, currency),
+                "value": _known(reason["value"]),
+                "usual_value": _known(reason["usual_value"]),
+                "points": reason["points"],
+            }
+            for reason in row["reasons"]
+        ],
+        "signals": [
+            {
+                "code": signal["code"],
+                "text": signal_text(signal, language),
+                "since": signal["since"],
+                "before": _known(signal["before"]),
+                "now": _known(signal["now"]),
+                "severity": signal["severity"],
+            }
+            for signal in row["signals"] or ()
+        ],
+        "action": _action(row["action"]),
+        "history_level": row["history_level"],
+        "model_version": row["model_version"],
+    }
+
+
+def _action(action: Row) -> dict[str, Any]:
+    return {
+        "code": action["code"],
+        "channel": action["channel"],
+        "on": action["on"],
+        "why": action["why"],
+        "expected_value": units(action["expected_value_cents"]),
+        "effect_days": _known(action["effect_days"]),
+        "effect_interval": (_known(action["effect_lo"]), _known(action["effect_hi"])),
+        "effect_source": action["effect_source"],
+        "blocked_by": action["blocked_by"] or [],
+        "alternatives": [
+            {"code": other["code"], "expected_value": units(other["expected_value_cents"])}
+            for other in action["alternatives"] or ()
+        ],
+        "legal_basis": action["legal_basis"],
+        "missing_documents": action["missing_documents"] or [],
+    }
+
+
+def _known(value: float | None) -> float | None:
+    """The figure, or null for one that is missing inside (NaN)."""
+    return value if is_known(value) else None
+
+
+BANDS = ("low", "medium", "high", "critical")  # from the least to the worst
+
+
+def customer_score(rows: Sequence[Row], *, language: str, currency: str) -> dict[str, Any]:
+    """The roll-up of one customer's rows, which must not be empty."""
+    open_cents = sum(row["open_cents"] for row in rows)
+    weighted = (*PROBABILITY_COLUMNS, "expected_days_late")
+    return {
+        "customer_id": rows[0]["customer_id"],
+        "customer_name": rows[0]["customer_name"],
+        "n_invoices": len(rows),
+        "open_amount": units(open_cents),
+        "overdue_amount": units(sum(r["open_cents"] for r in rows if r["days_past_due"] > 0)),
+        "value_at_risk": units(sum(row["value_at_risk_cents"] for row in rows)),
+        "expected_loss": units(sum(row["expected_loss_cents"] for row in rows)),
+        "cost_of_delay": units(sum(row["cost_of_delay_cents"] for row in rows)),
+        **{name: _weighted(rows, name, open_cents) for name in weighted},
+        "risk_band": max((row["risk_band"] for row in rows), key=BANDS.index),
+        "signals": sorted({signal["code"] for row in rows for signal in row["signals"] or ()}),
+        "invoices": [invoice_score(row, language=language, currency=currency) for row in rows],
+    }
+
+
+def _weighted(rows: Sequence[Row], name: str, open_cents: int) -> float:
+    """The figure weighted by the open amount; where nothing is open in sum, the plain mean."""
+    if open_cents <= 0:
+        return float(sum(row[name] for row in rows) / len(rows))
+    return float(sum(row[name] * row["open_cents"] for row in rows) / open_cents)
+
+
+class JsonAnswer(Response):
+    """An answer as JSON: dates in ISO, no number that JSON does not have."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        text = json.dumps(
+            content,
+            allow_nan=False,
+            ensure_ascii=False,
+            separators=(",", ":"),
+            default=date.isoformat,
+        )
+        return text.encode()

@@ -1,0 +1,56 @@
+"""GET /healthz and /readyz: whether the process lives, and whether it can do its work."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+
+from serving.answers import Answer, JsonAnswer
+from serving.at_hand import AtHand
+from serving.problems import Problem, declared
+
+
+class Live(Answer):
+    """The process answers."""
+
+    status: Literal["live"] = "live"
+
+
+class Ready(Answer):
+    """The service can score, and has or has not last night's scores."""
+
+    status: Literal["ready"] = "ready"
+    model_version: str
+    scores_as_of: str | None
+    stale: bool
+
+
+def routes(at_hand: AtHand) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", summary="Is the process alive?", response_model=Live)
+    async def healthz() -> dict[str, Any]:
+        """Always, while it answers; needs no key."""
+        return {"status": "live"}
+
+    @router.get(
+        "/readyz",
+        summary="Can it score?",
+        response_model=Ready,
+        response_class=JsonAnswer,
+        responses=declared(503),
+    )
+    async def readyz() -> JsonAnswer:
+        """503 with the reason while no model is loaded; stored scores are served all the same."""
+        if at_hand.model is None:
+            raise Problem("no-model", at_hand.model_missing)
+        snapshot = at_hand.snapshot()
+        return JsonAnswer(
+            {
+                "status": "ready",
+                "model_version": at_hand.model.version,
+                "scores_as_of": snapshot and snapshot.as_of,
+                "stale": snapshot is not None and at_hand.is_stale(snapshot),
+            }
+        )
+
+    return router

@@ -1,0 +1,170 @@
+"""The page for people: the worklist at `/` and a customer at `/customers/{customer_id}`.
+
+Plain HTML that needs no script. It shows what the API answers, in the reader's language.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from models.wording import LANGUAGES
+from pipelines.snapshot import Row, Snapshot
+from serving import phrases
+from serving.answers import BANDS, customer_score, invoice_score, units
+from serving.at_hand import NO_SCORES, AtHand
+from serving.worklist import Filters, page
+
+ROWS = 50
+
+
+def routes(at_hand: AtHand) -> APIRouter:
+    router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+    @router.get("/")
+    async def worklist(request: Request) -> HTMLResponse:
+        view = _View(at_hand, request)
+        snapshot = at_hand.snapshot()
+        filters, start = _filters(request.query_params)
+        if filters is None:
+            return view.render("message.html", status=422, title="bad_title", text_key="bad_text")
+        if snapshot is None:
+            return view.render("empty.html")
+        found = page(snapshot, filters, start=start, limit=ROWS)
+        return view.render(
+            "worklist.html",
+            snapshot,
+            invoices=[view.invoice(row) for row in found.rows],
+            page=found,
+            filters={name: value for name, value in asdict(filters).items() if value},
+            sums={name: units(cents) for name, cents in snapshot.manifest["sums"].items()},
+        )
+
+    @router.get("/customers/{customer_id:path}")
+    async def customer(request: Request, customer_id: str) -> HTMLResponse:
+        view = _View(at_hand, request)
+        snapshot = at_hand.snapshot()
+        rows = snapshot.get_customer(customer_id) if snapshot is not None else []
+        if not rows or snapshot is None:
+            title, text_key = "problem_title", "problem_text"
+            return view.render("message.html", status=404, title=title, text_key=text_key)
+        score = customer_score(rows, language=view.language, currency=at_hand.settings.currency)
+        return view.render("customer.html", snapshot, customer=score)
+
+    return router
+
+
+class _View:
+    """One answer to one reader."""
+
+    def __init__(self, at_hand: AtHand, request: Request) -> None:
+        self.at_hand = at_hand
+        asked = request.query_params.get("lang")
+        self.asked = asked if asked in LANGUAGES else None
+        self.language = self.asked or preferred_language(
+            request.headers.get("accept-language", ""), default=at_hand.settings.language
+        )
+
+    def invoice(self, row: Row) -> dict[str, Any]:
+        currency = self.at_hand.settings.currency
+        return invoice_score(row, language=self.language, currency=currency)
+
+    def render(
+        self, template: str, snapshot: Snapshot | None = None, *, status: int = 200, **context: Any
+    ) -> HTMLResponse:
+        environment = _environment(self.language, self.at_hand.settings.currency)
+        text = environment.get_template(template).render(
+            language=self.language,
+            lang_asked=self.asked,
+            snapshot=snapshot,
+            age_days=self.at_hand.age_days(snapshot) if snapshot else 0,
+            is_stale=snapshot is not None and self.at_hand.is_stale(snapshot),
+            is_degraded=self.at_hand.model is None,
+            is_damaged=self.at_hand.scores_missing != NO_SCORES,
+            **context,
+        )
+        headers = {"Content-Language": self.language, "Vary": "Accept-Language"}
+        return HTMLResponse(text, status, headers)
+
+
+def preferred_language(accept: str, *, default: str) -> str:
+    """The language of ours that a browser likes best, by Accept-Language."""
+    best, best_weight = default, 0.0
+    for choice in accept.split(","):
+        name, _, weight_text = choice.strip().partition(";q=")
+        language = name.strip().lower().split("-")[0]
+        try:
+            weight = float(weight_text or 1)
+        except ValueError:
+            continue
+        if language in LANGUAGES and weight > best_weight:
+            best, best_weight = language, weight
+    return best
+
+
+def _filters(query: Mapping[str, str]) -> tuple[Filters | None, int]:
+    """What the address asks for, None where it asks for what there is not."""
+    words = phrases.words("en")
+    band, signal, action = (query.get(name) or None for name in ("band", "signal", "action"))
+    start = query.get("from", "0")
+    known = (
+        (band is None or band in BANDS)
+        and (signal is None or signal in words["signals"])
+        and (action is None or action in words["actions"])
+        and start.isascii()
+        and start.isdecimal()
+        and len(start) <= 9
+    )
+    return (Filters(band, signal, action), int(start)) if known else (None, 0)
+
+
+@cache
+def _environment(language: str, currency: str) -> Environment:
+    """Templates that speak one language; every value is escaped, none may be undefined."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    words = phrases.words(language)
+    environment.globals.update(
+        words=words, text=words["page"], bands=BANDS, word=partial(_word, language=language)
+    )
+    environment.filters.update(
+        money=partial(phrases.money, currency=currency, language=language),
+        whole_money=partial(phrases.whole_money, currency=currency, language=language),
+        percent=partial(phrases.percent, language=language),
+        points=partial(phrases.points, language=language),
+        without_points=partial(phrases.without_points, language=language),
+        decimal=partial(phrases.decimal, language=language),
+        day=partial(_day, language=language),
+        until=partial(phrases.between, language=language),
+        due_words=partial(_due_words, text=words["page"]),
+    )
+    return environment
+
+
+def _word(kind: str, code: str, *, language: str) -> str:
+    return phrases.word(kind, code, language)
+
+
+def _day(value: date, *, language: str, long: bool = False) -> str:
+    return phrases.day(value, language, long=long)
+
+
+def _due_words(days_past_due: int, *, text: Mapping[str, str]) -> str:
+    """Where an invoice stands to its due date, as a person says it."""
+    if days_past_due == 0:
+        return text["due_today"]
+    which = "past_due" if days_past_due > 0 else "due_in"
+    return text[f"{which}_one" if abs(days_past_due) == 1 else which].format(
+        days=abs(days_past_due)
+    )

@@ -1,0 +1,113 @@
+"""Phrases: the words of a language for a score's codes and figures, and for the page.
+
+The words are data (`serving/phrases.toml`); the sentences of reasons come with the features.
+"""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel.dates import format_date, format_interval
+from babel.numbers import format_currency, format_decimal, format_percent
+
+from models import reasons, wording
+from models.wording import Wording, locale
+from pipelines.features import BOOK
+
+Words = Mapping[str, Mapping[str, str]]
+
+
+@cache
+def words(language: str) -> Words:
+    """All words of a language, by what they name."""
+    text = Path(__file__).with_name("phrases.toml").read_text(encoding="utf-8")
+    found: Words = tomllib.loads(text)[language]
+    return found
+
+
+def word(kind: str, code: str, language: str) -> str:
+    """The word for a code; a code without one is shown as it is, never hidden."""
+    return words(language)[kind].get(code, code.replace("_", " "))
+
+
+@cache
+def wordings() -> Mapping[str, Wording]:
+    """The sentences of the features, by name."""
+    return {name: Wording(f.cause, f.unit, f.it, f.en) for name, f in BOOK.items()}
+
+
+def signal_text(signal: Mapping[str, Any], language: str) -> str:
+    """The warning with what was usual and what is now, where both are known."""
+    name = word("signals", signal["code"], language)
+    before, now = signal["before"], signal["now"]
+    if not is_known(before) or not is_known(now):
+        return name
+    return f"{name}: {decimal(before, language)} → {decimal(now, language)}"
+
+
+def reason_text(reason: Mapping[str, Any], language: str, currency: str) -> str:
+    """The sentence of a reason, with its points."""
+    return reasons.sentence(
+        reason["feature_group"],
+        reason["feature"],
+        value=_or_nan(reason["value"]),
+        usual=_or_nan(reason["usual_value"]),
+        points=reason["points"],
+        wordings=wordings(),
+        language=language,
+        currency=currency,
+    )
+
+
+def is_known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def money(amount: float, currency: str, language: str) -> str:
+    return str(format_currency(amount, currency, locale=locale(language)))
+
+
+def whole_money(amount: float, currency: str, language: str) -> str:
+    """An amount without its cents, for tables that are scanned."""
+    here = locale(language)
+    pattern = here.currency_formats["standard"].pattern.replace(".00", "")
+    return str(format_currency(amount, currency, pattern, locale=here, currency_digits=False))
+
+
+def percent(share: float, language: str) -> str:
+    """A probability as a person says it: never 0 % or 100 % for what may still be otherwise."""
+    sign = "< " if 0 < share < 0.01 else "> " if 0.99 < share < 1 else ""
+    shown = min(max(share, 0.01), 0.99) if sign else share
+    return sign + str(format_percent(shown, locale=locale(language)))
+
+
+def points(share: float, language: str) -> str:
+    """A contribution in points of a hundred, with its sign."""
+    sign = "+" if share > 0 else "−" if share < 0 else ""
+    return sign + str(format_decimal(abs(share) * 100, "0.0", locale=locale(language)))
+
+
+def without_points(text: str, share: float, language: str) -> str:
+    """A reason's sentence where its points stand in a column of their own."""
+    return text.removesuffix(": " + wording.points(share, language))
+
+
+def decimal(value: float, language: str) -> str:
+    return str(format_decimal(value, "#,##0.#", locale=locale(language)))
+
+
+def day(value: date, language: str, *, long: bool = False) -> str:
+    return str(format_date(value, "d MMMM y" if long else "d MMM y", locale=locale(language)))
+
+
+def between(first: date, last: date, language: str) -> str:
+    """The span of two days, without what they have in common said twice."""
+    return str(format_interval(first, last, "yMMMd", locale=locale(language)))

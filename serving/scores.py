@@ -1,0 +1,92 @@
+"""POST /v1/scores: invoices with their customer's history in the request, scored on the spot."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+from fastapi import APIRouter, Body
+
+from models.bundle import Bundle
+from pipelines.ledger import Ledger
+from serving.answers import JsonAnswer, Scores, invoice_score
+from serving.at_hand import AtHand, now
+from serving.limits import INVOICES_PER_REQUEST
+from serving.messages import EXAMPLE, ScoringRequest
+from serving.problems import Fault, Problem, counted, declared
+from serving.request_ledger import ledger_of
+from serving.strict_requests import StrictRoute
+
+
+def routes(at_hand: AtHand) -> APIRouter:
+    router = APIRouter(tags=["scores"], route_class=StrictRoute)
+
+    @router.post(
+        "/v1/scores",
+        summary="Score invoices from the history in the request",
+        response_model=Scores,
+        response_class=JsonAnswer,
+        responses=declared(400, 401, 403, 404, 405, 406, 413, 415, 422, 429, 503),
+    )
+    async def post_scores(
+        request: Annotated[
+            ScoringRequest,
+            Body(openapi_examples={"one invoice": {"value": EXAMPLE}}),
+        ],
+    ) -> JsonAnswer:
+        """Stateless: nothing of the request is kept. Send each customer with all you know of it."""
+        model = at_hand.model
+        if model is None:
+            raise Problem("no-model", at_hand.model_missing)
+        ledger = ledger_of(request, currency=at_hand.settings.currency)
+        as_of = request.as_of or at_hand.today()
+        asked = request.invoice_ids
+        scored = await at_hand.places.run(
+            lambda: _score(at_hand, ledger, as_of, model, asked),
+            invoices=ledger.invoices.num_rows if asked is None else len(asked),
+        )
+        rows = _in_order(scored, ledger, asked)
+        said = at_hand.said_in(request.language)
+        return JsonAnswer(
+            {
+                "as_of": as_of,
+                "model_version": model.version,
+                "computed_at": now(),
+                "currency": at_hand.settings.currency,
+                "score_source": "model",
+                "stale": False,
+                "degraded": False,
+                "invoices": [invoice_score(row, **said) for row in rows],
+            }
+        )
+
+    return router
+
+
+def _score(
+    at_hand: AtHand, ledger: Ledger, as_of: date, model: Bundle, asked: Sequence[str] | None
+) -> pa.Table:
+    day = int(np.datetime64(as_of).astype(int))
+    return at_hand.score(ledger, day, model, invoices=asked)
+
+
+def _in_order(
+    scored: pa.Table, ledger: Ledger, asked: Sequence[str] | None
+) -> list[dict[str, Any]]:
+    """The scores in the order of the request; Problem where one that was asked for is not open."""
+    if scored.num_rows > INVOICES_PER_REQUEST:
+        expected = f"at most {INVOICES_PER_REQUEST} open invoices, or their choice in invoice_ids"
+        fault = Fault("customers", "too_many_invoices", expected, f"{scored.num_rows} open")
+        raise Problem("invalid-request", counted(1), faults=[fault])
+    by_id = {row["invoice_id"]: row for row in scored.to_pylist()}
+    if asked is None:
+        return [by_id[i] for i in ledger.invoices["invoice_id"].to_pylist() if i in by_id]
+    faults = [
+        Fault(f"invoice_ids[{i}]", "not_open", "an invoice that is open as of the day", "another")
+        for i, invoice_id in enumerate(asked)
+        if invoice_id not in by_id
+    ]
+    if faults:
+        raise Problem("invalid-request", counted(len(faults)), faults=faults)
+    return [by_id[invoice_id] for invoice_id in asked]

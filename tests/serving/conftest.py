@@ -1,0 +1,193 @@
+"""A service on scores written by hand, and a client that calls it as a browser or program would."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+from anyio.from_thread import start_blocking_portal
+from fastapi import FastAPI
+
+from pipelines.settings import Settings
+from pipelines.store import ScoreStore
+from serving.app import create_app
+
+AS_OF = date(2026, 6, 30)
+
+
+class Client:
+    """A running application, called without a network."""
+
+    def __init__(self, app: FastAPI, portal: Any) -> None:
+        transport = httpx.ASGITransport(app=app)
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://localhost")
+        self.portal = portal
+
+    def __call__(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        async def call() -> httpx.Response:
+            return await self.http.request(method, path, **kwargs)
+
+        answer: httpx.Response = self.portal.call(call)
+        return answer
+
+    def get(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self("GET", path, **kwargs)
+
+    def post(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self("POST", path, **kwargs)
+
+
+@contextmanager
+def running(app: FastAPI) -> Iterator[Client]:
+    with start_blocking_portal() as portal:
+        with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
+            client = Client(app, portal)
+            yield client
+            portal.call(client.http.aclose)
+
+
+def settings(home: Path, **given: Any) -> Settings:
+    return Settings(_env_file=None, home=home, **given)
+
+
+def score_row(**given: Any) -> dict[str, Any]:
+    """A row of the scores table, with what a test wants to be different."""
+    due = date(2026, 6, 10)
+    row = {
+        "invoice_id": "2026/000311",
+        "customer_id": "C-0042",
+        "customer_name": "Officine Meccaniche Brambilla S.r.l.",
+        "as_of": AS_OF,
+        "issue_date": due - timedelta(days=30),
+        "due_date": due,
+        "due_business_date": due,
+        "days_past_due": (AS_OF - due).days,
+        "amount_cents": 423_500,
+        "open_cents": 423_500,
+        "p_late_0": 1.0,
+        "p_late_30": 0.625,
+        "p_late_60": 0.3125,
+        "p_late_90": 0.125,
+        "p_unpaid_180": 0.03125,
+        "expected_date": date(2026, 7, 14),
+        "date_lo": date(2026, 7, 2),
+        "date_hi": date(2026, 9, 1),
+        "mass_beyond": 0.015625,
+        "expected_days_late": 41.5,
+        "value_at_risk_cents": 52_938,
+        "expected_loss_cents": 7_940,
+        "cost_of_delay_cents": 4_815,
+        "risk_band": "high",
+        "cause_hint": {"code": "habit", "evidence": ["delay_mean_365"]},
+        "reasons_for": "p_late_30",
+        "base_probability": 0.25,
+        "reasons": [
+            {
+                "feature_group": "delay_level",
+                "feature": "delay_mean_365",
+                "value": 24.0,
+                "usual_value": 9.0,
+                "points": 0.25,
+            },
+            {
+                "feature_group": "everything_else",
+                "feature": None,
+                "value": None,
+                "usual_value": None,
+                "points": 0.125,
+            },
+        ],
+        "signals": [
+            {
+                "code": "delay_drift",
+                "since": date(2026, 5, 4),
+                "before": 9.0,
+                "now": 24.0,
+                "severity": "high",
+            }
+        ],
+        "action": {
+            "code": "reminder_1",
+            "channel": "email",
+            "on": AS_OF,
+            "why": None,
+            "expected_value_cents": 3_125,
+            "effect_days": -4.0,
+            "effect_lo": -7.0,
+            "effect_hi": -1.0,
+            "effect_source": "prior",
+            "blocked_by": [],
+            "alternatives": [{"code": "call", "expected_value_cents": 2_050}],
+            "legal_basis": None,
+            "missing_documents": [],
+        },
+        "history_level": "rich",
+        "model_version": "2026-06-30-handmade00",
+    }
+    return row | given
+
+
+def publish(home: Path, rows: list[dict[str, Any]]) -> None:
+    store = ScoreStore(settings(home).scores_folder)
+    with store.writing() as run:
+        store.publish(rows[0]["as_of"], pa.Table.from_pylist(rows), run=run)
+
+
+def portfolio() -> list[dict[str, Any]]:
+    """Four invoices of three customers, worth contacting in this order."""
+    other = {"code": "statement", "expected_value_cents": 900}
+    return [
+        score_row(),
+        score_row(
+            invoice_id="2026/000312",
+            open_cents=100_000,
+            p_late_30=0.125,
+            p_late_60=0.0625,
+            p_late_90=0.03125,
+            risk_band="medium",
+            days_past_due=-9,
+            signals=[],
+            action=score_row()["action"] | other,
+        ),
+        score_row(
+            invoice_id="INV-7",
+            customer_id="C-0007",
+            customer_name="Bianchi & Figli",
+            risk_band="critical",
+            action=score_row()["action"] | {"code": "call", "expected_value_cents": 2_000},
+        ),
+        score_row(
+            invoice_id="INV-9",
+            customer_id="C-0009",
+            customer_name=None,
+            risk_band="low",
+            signals=[],
+            action=score_row()["action"] | {"code": "wait", "expected_value_cents": 0},
+            expected_date=None,
+            date_lo=None,
+            date_hi=None,
+        ),
+    ]
+
+
+@pytest.fixture(scope="session")
+def scored_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("scored")
+    publish(home, portfolio())
+    return home
+
+
+@pytest.fixture(scope="session")
+def client(scored_home: Path) -> Iterator[Client]:
+    """A service with last night's scores and no model."""
+    app = create_app(settings(scored_home), score=no_scorer, today=lambda: AS_OF)
+    with running(app) as client:
+        yield client
+
+
+def no_scorer(*_: Any, **__: Any) -> pa.Table:
+    raise AssertionError("without a model nothing is scored")
