@@ -1,9 +1,9 @@
 """The ledger: its tables, their columns, and the value that every computation starts from.
 
 A `Ledger` holds one Arrow table for each table of the data dictionary (`data/README.md`). Money is
-in whole cents of the ledger's own currency (`amount` becomes `amount_cents`), days are `date32`, ids
-and text are strings, what is unknown is null. Rows in a `Ledger` have passed every rule: what failed
-one is in quarantine (`pipelines/quarantine.py`).
+in whole cents of the ledger's own currency (`amount` becomes `amount_cents`), days are `date32`,
+ids and text are strings, what is unknown is null. Rows in a `Ledger` have passed every rule: what
+failed one is in quarantine (`pipelines/quarantine.py`).
 """
 
 from collections.abc import Mapping, Sequence

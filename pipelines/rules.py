@@ -1,8 +1,8 @@
 """The named rules of a row: what each table asks of its columns, as data that Arrow evaluates.
 
 A rule's name is the name of its failure everywhere: in quarantine, in a refused request, in the
-counts. `violations` is for the doors that answer row by row (HTTP); `pipelines/quarantine.py` builds
-its pandera schemas from the same declarations.
+counts. `violations` is for the doors that answer row by row (HTTP); `pipelines/quarantine.py`
+builds its pandera schemas from the same declarations.
 """
 
 from collections.abc import Callable, Iterator

@@ -75,8 +75,8 @@ TABLES: dict[str, Table] = {
             _columns(
                 {
                     "id": "customer_id",
-                    "text": "name vat_id legal_form country province industry_code group_id segment "
-                    "terms_code payment_method language preferred_channel contact_email "
+                    "text": "name vat_id legal_form country province industry_code group_id "
+                    "segment terms_code payment_method language preferred_channel contact_email "
                     "contact_phone",
                     "flag": "is_natural_person is_public_body do_not_contact",
                     "date": "customer_since",
