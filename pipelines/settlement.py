@@ -41,6 +41,7 @@ class Movements:
         Cents  # the same, but never beyond the invoice: an over-payment applies what was open
     )
     open_cents: Cents  # what it leaves open
+    paid_cents: Cents  # what payments, net of returns, have brought so far
     settles: Flags
     reopens: Flags
     cancels: Flags  # it settles, and the credit notes alone would have
@@ -61,6 +62,7 @@ class Settlement:
     raw_due_day: Days
     amount_cents: Cents
     tolerance_cents: Cents
+    never_open: Flags  # within tolerance from the start
     settled_day: Days  # of the last settlement that no return undid; NEVER while open
     settled_known_day: Days
     cancelled: Flags  # settled, by credit notes in full
@@ -106,6 +108,7 @@ def settle(
         raw_due_day=raw_due_day,
         amount_cents=amount,
         tolerance_cents=tolerance,
+        never_open=nil,
         settled_day=settled_day,
         settled_known_day=settled_known_day,
         cancelled=cancelled,
@@ -230,6 +233,7 @@ def _apply(given: _Given, amount: Cents, tolerance: Cents) -> Movements:
         amount_cents=given.amount_cents,
         applied_cents=covered - was_covered,
         open_cents=left,
+        paid_cents=credit_left - left,
         settles=settles,
         reopens=was_closed & ~closed,
         cancels=settles & (credit_left <= allowed),

@@ -1,0 +1,69 @@
+"""The hot primitives of the as-of window in plain NumPy: what runs where numba is not installed."""
+
+import numpy as np
+
+from pipelines.events import Counts, Days, Events, Floats, Owners, keys
+
+
+def locate(events: Events, owner: Owners, until: Counts) -> Counts:
+    """For each query, how many events come before its owner's first event at or after `until`."""
+    sorted_keys = events.once("keys", lambda: keys(events.owner, events.day))
+    return np.searchsorted(sorted_keys, keys(owner, until))
+
+
+def decayed_means(owner: Owners, day: Days, values: Counts, decay: Floats) -> Floats:
+    """After each event, its owner's mean so far, each older value weighing `decay[days since]`."""
+    out = np.empty(len(values))
+    total = weight = 0.0
+    last_owner, last_day = -1, 0
+    events = zip(owner.tolist(), day.tolist(), values.tolist(), strict=True)
+    for i, (whose, on, value) in enumerate(events):
+        kept = float(decay[on - last_day]) if whose == last_owner else 0.0
+        total = total * kept + value
+        weight = weight * kept + 1.0
+        last_owner, last_day = whose, on
+        out[i] = total / weight
+    return out
+
+
+def first_cover(first: Counts, stop: Counts, points: int, nothing: int) -> Counts:
+    """For each point the number of the first span [first, stop) that covers it, or `nothing`."""
+    out = [nothing] * points
+    free = list(range(points + 1))  # the next point that no span covers yet
+    for span, (at, end) in enumerate(zip(first.tolist(), stop.tolist(), strict=True)):
+        at = _next(free, at)
+        while at < end:
+            out[at] = span
+            free[at] = at + 1
+            at = _next(free, at)
+    return np.array(out, np.int64)
+
+
+def _next(free: list[int], at: int) -> int:
+    while free[at] != at:
+        free[at] = free[free[at]]
+        at = free[at]
+    return at
+
+
+def kth_smallest(ranks: Counts, zeros: Counts, low: Counts, high: Counts, k: Counts) -> Counts:
+    """The k-th smallest value of each window, read off its bits from the highest down."""
+    found = np.zeros(len(low), np.int64)
+    for rank, ones_from in zip(ranks, zeros.tolist(), strict=True):
+        below_low, below_high = rank[low], rank[high]
+        is_one = k >= below_high - below_low
+        k = np.where(is_one, k - (below_high - below_low), k)
+        low = np.where(is_one, ones_from + low - below_low, below_low)
+        high = np.where(is_one, ones_from + high - below_high, below_high)
+        found = (found << 1) | is_one
+    return found
+
+
+def median_deviation(values: Counts, low: Counts, high: Counts) -> Floats:
+    """The median distance of each window's values from their median (the MAD)."""
+    out = np.full(len(low), np.nan)
+    for i, (first, stop) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        if stop > first:
+            window = values[first:stop]
+            out[i] = np.median(np.abs(window - np.median(window)))
+    return out

@@ -1,0 +1,46 @@
+"""Cases as events: each invoice's disputes, promises to pay and reminders."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.events import Events
+from pipelines.ledger import NEVER, Ledger, days, rows_of
+
+REMINDERS = ("pre_due_reminder", "due_notice", "reminder_1", "reminder_2", "final_reminder", "call")
+
+
+def of(ledger: Ledger) -> dict[str, Events]:
+    """What was said about each invoice. A promise is pending from the day it was made to its own.
+
+    Its `status` is not read: nobody dated it, and as-of features may not know it.
+    """
+    ids = ledger.invoices["invoice_id"]
+    invoices = len(ids)
+
+    def spans(table: pa.Table, begins: str, ends: str) -> Events:
+        """1 where something begins, -1 where it ends, for what names an invoice of the ledger."""
+        invoice = rows_of(table["invoice_id"], among=ids)
+        begin = days(table[begins])
+        end = np.maximum(days(table[ends]), begin)
+        mine = np.flatnonzero(invoice >= 0)
+        over = np.flatnonzero((invoice >= 0) & (end < NEVER))
+        day = np.concatenate([begin[mine], end[over]])
+        change = np.repeat([1, -1], [len(mine), len(over)])
+        return Events.of(
+            np.concatenate([invoice[mine], invoice[over]]),
+            day,
+            invoices,
+            change=change,
+            change_day=change * day,
+        )
+
+    actions = ledger.actions
+    about = rows_of(actions["invoice_id"], among=ids)
+    asks = pc.is_in(actions["action_code"], value_set=pa.array(REMINDERS)).to_numpy()
+    sent = np.flatnonzero((about >= 0) & asks)
+    return {
+        "disputed": spans(ledger.disputes, "opened_on", "closed_on"),
+        "promised": spans(ledger.promises, "made_on", "promised_date"),
+        "reminded": Events.of(about[sent], days(actions["performed_on"])[sent], invoices),
+    }

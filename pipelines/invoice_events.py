@@ -1,0 +1,201 @@
+"""Invoices as events: issued, fallen due, settled, and how long the oldest has been overdue."""
+
+import numpy as np
+
+from pipelines.as_of import hot_primitives
+from pipelines.dates import day_of_month, is_month_end, month, weekday
+from pipelines.events import (
+    Counts,
+    Days,
+    Events,
+    Flags,
+    Floats,
+    Whole,
+    firsts,
+    highest_so_far,
+    keys,
+    owner_and_day,
+)
+from pipelines.ledger import NEVER, Ledger
+from pipelines.ordering import order
+from pipelines.settlement import PAYMENT, Settlement
+
+LN_PARTS = 10_000  # logarithms are kept in whole ten-thousandths: their sums are exact
+
+
+def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
+    """The streams that tell what was billed, what fell due and what came off it."""
+    return {
+        **_billed(ledger, settlement),
+        **_reduced(settlement),
+        "settled": _settled(settlement),
+        "touched": _touched(settlement),
+        "moved": _moved(settlement),
+        "oldest_overdue": _oldest_overdue(settlement),
+    }
+
+
+def inputs(ledger: Ledger, settlement: Settlement) -> dict[str, Whole | Floats]:
+    """What each invoice brings of its own, by row; missing where the ledger does not say."""
+    raw = settlement.raw_due_day
+    days_to_pay, known = terms(ledger, settlement)
+    amount = settlement.amount_cents
+    return {
+        "amount": amount,
+        "ln_amount": np.where(amount > 0, ln_amount(amount), np.nan),
+        "terms": np.where(known, days_to_pay, np.nan),
+        "due_day": settlement.due_day,
+        "due_rolled_days": settlement.due_day - raw,
+        "due_weekday": weekday(settlement.due_day),
+        "due_dow": weekday(raw) + 1,
+        "due_dom": day_of_month(raw),
+        "due_month": month(raw),
+        "due_month_end": is_month_end(raw).astype(np.int64),
+    }
+
+
+def terms(ledger: Ledger, settlement: Settlement) -> tuple[Days, Flags]:
+    """Each invoice's days to pay, and whether they are known: agreed, or told by its dates."""
+    agreed = ledger.invoices["terms_days"]
+    dated = ledger.invoices["issue_date"].is_valid().to_numpy()
+    by_dates = settlement.raw_due_day - settlement.issue_day
+    is_agreed = agreed.is_valid().to_numpy()
+    chosen = np.where(is_agreed, agreed.fill_null(0).to_numpy(), by_dates).astype(np.int32)
+    return chosen, is_agreed | dated
+
+
+def ln_amount(amount_cents: Counts) -> Counts:
+    """The logarithm of each amount in whole ten-thousandths; 0 where the amount is not positive."""
+    positive = np.maximum(amount_cents, 1)
+    parts: Counts = np.rint(LN_PARTS * np.log(positive)).astype(np.int64)
+    return parts
+
+
+def _billed(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
+    customer, known = settlement.customer, settlement.known_day
+    customers = len(settlement.customer_ids)
+    amount, issue_day = settlement.amount_cents, settlement.issue_day
+    days_to_pay, has_terms = terms(ledger, settlement)
+    price = np.flatnonzero(amount > 0)
+    term = np.flatnonzero(has_terms)
+
+    issued = Events.of(customer, known, customers, (issue_day,), amount=amount, issue_day=issue_day)
+    issued.columns["latest"] = highest_so_far(issued.owner, issued.columns["issue_day"])
+    return {
+        "issued": issued,
+        "priced": Events.of(
+            customer[price],
+            known[price],
+            customers,
+            amount=amount[price],
+            ln_amount=ln_amount(amount[price]),
+        ),
+        "termed": Events.of(customer[term], known[term], customers, terms=days_to_pay[term]),
+        "due": Events.of(customer, np.maximum(settlement.due_day, known), customers, amount=amount),
+    }
+
+
+def _known(settlement: Settlement) -> Days:
+    """The day on which each movement and its invoice both were known."""
+    move = settlement.movements
+    return np.maximum(move.known_day, settlement.known_day[move.invoice])
+
+
+def _settled(settlement: Settlement) -> Events:
+    """Settlements by payment, also those that a return undid later: they were seen."""
+    move = settlement.movements
+    done = np.flatnonzero(move.settles & ~move.cancels & ~settlement.never_open[move.invoice])
+    invoice = move.invoice[done]
+    delay = (move.reached_day[done] - settlement.due_day[invoice]).astype(np.int64)
+    amount = settlement.amount_cents[invoice]
+    return Events.of(
+        settlement.customer[invoice],
+        _known(settlement)[done],
+        len(settlement.customer_ids),
+        (delay, amount),
+        delay=delay,
+        amount=amount,
+        weighted=delay * amount,
+    )
+
+
+def _touched(settlement: Settlement) -> Events:
+    move = settlement.movements
+    pays = np.flatnonzero((move.kind == PAYMENT) & (move.amount_cents > 0))
+    opening = pays[firsts(move.invoice[pays])]
+    owner = settlement.customer[move.invoice[opening]]
+    return Events.of(owner, _known(settlement)[opening], len(settlement.customer_ids))
+
+
+def _moved(settlement: Settlement) -> Events:
+    move = settlement.movements
+    invoices = len(settlement.customer)
+    return Events.of(move.invoice, move.known_day, invoices, amount=move.amount_cents)
+
+
+def _reduced(settlement: Settlement) -> dict[str, Events]:
+    """What comes off the open amount and off the open invoices, once known and once due.
+
+    Part-paid invoices and what they leave open are totals too: of what each movement changes.
+    """
+    move = settlement.movements
+    nil = np.flatnonzero(settlement.never_open)  # nothing is ever open on them: off as they come
+    is_short = (move.paid_cents > 0) & (move.open_cents > settlement.tolerance_cents[move.invoice])
+    none = np.zeros(len(nil), np.int64)
+    first = firsts(move.invoice)
+    columns = {
+        "amount": np.append(move.applied_cents, settlement.amount_cents[nil]),
+        "closed": np.append(move.settles.astype(np.int64) - move.reopens, none + 1),
+        "short": np.append(_change(is_short.astype(np.int64), first), none),
+        "residual": np.append(_change(np.where(is_short, move.open_cents, 0), first), none),
+    }
+    invoice = np.append(move.invoice, nil)
+    owner = settlement.customer[invoice]
+    known = np.append(_known(settlement), settlement.known_day[nil])
+    once_due = np.maximum(known, settlement.due_day[invoice])
+    customers = len(settlement.customer_ids)
+    return {
+        "reduced": Events.of(owner, known, customers, **columns),
+        "reduced_due": Events.of(owner, once_due, customers, **columns),
+    }
+
+
+def _change(values: Counts, first: Flags) -> Counts:
+    """What each row adds to the one before; an invoice begins at 0."""
+    before = np.append(0, values[:-1])[: len(values)]
+    return values - np.where(first, 0, before)
+
+
+def _oldest_overdue(settlement: Settlement) -> Events:
+    """For each customer, the due day of the oldest invoice overdue, each time that may change."""
+    customers = len(settlement.customer_ids)
+    invoice, begin, end = _overdue_spells(settlement)
+    owner = settlement.customer[invoice]
+    ended = end < NEVER
+    points = np.unique(np.append(keys(owner, begin), keys(owner[ended], end[ended])))
+
+    # Oldest first, each spell covers the points of its time that no older one has covered.
+    rows = order(owner, settlement.due_day[invoice])
+    first = np.searchsorted(points, keys(owner, begin))[rows]
+    stop = np.searchsorted(points, keys(owner, end))[rows]  # NEVER sorts after the owner's points
+    cover = hot_primitives().first_cover(first, stop, len(points), len(rows))
+    due_day = np.append(settlement.due_day[invoice[rows]], NEVER)[cover]
+    return Events(*owner_and_day(points), customers, due_day=due_day)
+
+
+def _overdue_spells(settlement: Settlement) -> tuple[Counts, Days, Days]:
+    """Each time an invoice is seen open past its due date: the invoice, since when, until when."""
+    move = settlement.movements
+    turn = np.flatnonzero(move.settles | move.reopens)
+    some = np.flatnonzero(~settlement.never_open)
+    invoice = np.append(some, move.invoice[turn])
+    day = np.append(settlement.known_day[some], _known(settlement)[turn])
+    opens = np.append(np.ones(len(some), bool), move.reopens[turn])
+
+    # By invoice its openings and settlements alternate, so each opening ends at the row after it.
+    rows = np.argsort(invoice, kind="stable")
+    invoice, day, opens = invoice[rows], day[rows], opens[rows]
+    next_day = np.where(np.append(invoice[1:] == invoice[:-1], False), np.append(day[1:], 0), NEVER)
+    begin = np.maximum(day, settlement.due_day[invoice])
+    spell = np.flatnonzero(opens & (begin < next_day))
+    return invoice[spell], begin[spell].astype(np.int32), next_day[spell].astype(np.int32)

@@ -1,0 +1,90 @@
+"""Streams: a ledger's facts as events, each dated by the day on which it became known.
+
+A fact about an invoice is known once the fact and the invoice both are. Where the order of one
+day's events matters, values decide it, never ids or row numbers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines import case_events, invoice_events, payment_events
+from pipelines.as_of import Stream
+from pipelines.events import Events, Floats, Whole
+from pipelines.ledger import Ledger, rows_of
+from pipelines.settlement import Settlement, settle
+
+# Of a customer.
+issued = Stream("issued")  # invoices: amount, issue_day, latest issue_day so far
+priced = Stream("priced")  # those of a positive amount: amount, ln_amount in whole 1/10,000
+termed = Stream("termed")  # those whose payment terms are known: terms in days
+due = Stream("due")  # invoices on the day they fall due: amount
+settled = Stream("settled")  # settlements: delay, amount, weighted = delay * amount
+reduced = Stream("reduced")  # what comes off open invoices: amount, closed (-1 where one reopens)
+reduced_due = Stream(
+    "reduced_due"
+)  # the same once due; short: part-paid ones, residual: their rest
+touched = Stream("touched")  # invoices on their first payment
+paid = Stream("paid")  # cash: amount, receipt, partial, in_run, latest payment day so far
+paydays = Stream("paydays")  # days with a payment: weekday (0 is Monday), month_end
+gaps = Stream("gaps")  # the same but the first: gap, the days since the one before
+unallocated = Stream("unallocated")  # cash not yet applied to an invoice: amount
+credited = Stream("credited")  # credit notes: amount
+oldest_overdue = Stream("oldest_overdue")  # each time it changes: due_day of it, NEVER where none
+
+# Of an invoice.
+moved = Stream("moved", owner="invoice")  # payments, returns, credit notes: amount
+disputed = Stream(
+    "disputed", owner="invoice"
+)  # change 1 opened, -1 closed; change_day = change * day
+promised = Stream("promised", owner="invoice")  # change 1 made, -1 the promised day has passed
+reminded = Stream("reminded", owner="invoice")  # reminders sent, calls made
+
+PEER_GROUPS = ("country", "segment", "terms", "company")
+
+
+@dataclass(frozen=True)
+class Streams:
+    """All streams of a ledger, and what each invoice (by row) brings to a question about it."""
+
+    events: Mapping[str, Events]
+    customer: Whole
+    inputs: Mapping[str, Whole | Floats]  # whole numbers, or floats where some are missing
+    groups: Mapping[str, pa.Array]  # the peer groups it belongs to; null where not known
+
+
+def build(ledger: Ledger, settlement: Settlement | None = None) -> Streams:
+    """Every stream of the ledger."""
+    settlement = settle(ledger) if settlement is None else settlement
+    return Streams(
+        events={
+            **invoice_events.of(ledger, settlement),
+            **payment_events.of(ledger, settlement),
+            **case_events.of(ledger),
+        },
+        customer=settlement.customer,
+        inputs=invoice_events.inputs(ledger, settlement),
+        groups=groups(ledger, settlement),
+    )
+
+
+def groups(ledger: Ledger, settlement: Settlement) -> dict[str, pa.Array]:
+    """Each invoice's country, segment, terms code and company code, null where not known."""
+    invoices, customers = ledger.invoices, ledger.customers
+    row = rows_of(settlement.customer_ids, among=customers["customer_id"])[settlement.customer]
+    at = pa.array(row, mask=row < 0)
+
+    def of_customer(column: str) -> pa.Array:
+        return customers[column].combine_chunks().take(at)
+
+    def of_invoice(column: str) -> pa.Array:
+        return invoices[column].combine_chunks()
+
+    return {
+        "country": of_customer("country"),
+        "segment": of_customer("segment"),
+        "terms": pc.coalesce(of_invoice("terms_code"), of_customer("terms_code")),
+        "company": of_invoice("company_code"),
+    }
