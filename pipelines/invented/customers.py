@@ -101,6 +101,7 @@ class Customers:
     stop_day: np.ndarray  # after it nothing is paid
     held_out: np.ndarray
     do_not_contact: np.ndarray
+    takes_discounts: np.ndarray
     gaps: np.ndarray  # one uniform number, to leave some fields empty
 
     @property
@@ -179,6 +180,7 @@ def draw(rng: np.random.Generator, *, block: int, start: int, until: int) -> Cus
         stop_day=np.where(is_a["sliding"] & ~recovers, stop, NEVER),
         held_out=rng.random(n) < 0.06,
         do_not_contact=rng.random(n) < 0.02,
+        takes_discounts=~public & (rng.random(n) < 0.12),
         gaps=rng.random(n),
     )
 

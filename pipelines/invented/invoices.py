@@ -29,6 +29,7 @@ TERMS = (
 )
 MOST_IN_A_MONTH = 120  # of one customer
 SMALLEST_CENTS = 2_500
+DISCOUNT_PCT, DISCOUNT_DAYS = 2.0, 10  # for prompt payment
 SPLIT_FROM_CENTS = 150_000  # smaller invoices are due in one go
 
 
@@ -46,6 +47,7 @@ class Invoices:
     due_day: np.ndarray
     due_business_day: np.ndarray
     cents: np.ndarray
+    discounted: np.ndarray  # offers a discount for prompt payment
     size: np.ndarray  # log amount, in standard deviations of the customer's own
 
 
@@ -82,6 +84,7 @@ def draw(
         due_day=due_day,
         due_business_day=paydays.next_day(due_day, country=customers.country[customer[row]]),
         cents=cents,
+        discounted=customers.takes_discounts[customer[row]] & (terms[row] == 0),
         size=size[row],
     )
 

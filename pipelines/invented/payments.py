@@ -1,12 +1,12 @@
 """The money that moves: one block's payments and credit notes, and how each invoice ends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipelines.invented import temperaments as tempers
 from pipelines.invented.customers import METHODS, Customers
-from pipelines.invented.invoices import Invoices, count_within
+from pipelines.invented.invoices import DISCOUNT_DAYS, Invoices, count_within
 from pipelines.invented.paydays import Paydays
 from pipelines.invented.settling import Intent
 from pipelines.ledger import NEVER
@@ -61,6 +61,54 @@ class _Manner:
     twice: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Flow:
+    """One kind of movement, a value per invoice: whose, when and how much."""
+
+    chosen: np.ndarray
+    day: np.ndarray
+    cents: np.ndarray
+    discount_cents: np.ndarray | int = 0
+    returned_day: np.ndarray | int = int(NEVER)
+    reason: np.ndarray | int = 0
+
+    def rows(self) -> np.ndarray:
+        return np.flatnonzero(self.chosen & (self.day < NEVER))
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The named values of the flow's own rows."""
+        values = np.broadcast_to(getattr(self, name), self.day.shape)
+        return np.asarray(values[self.rows()])
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Where one block's invoices lie when the day comes on which their customers mean to pay."""
+
+    rng: np.random.Generator
+    customers: Customers
+    invoices: Invoices
+    intent: Intent
+    settle: np.ndarray
+    paydays: Paydays
+
+    def business_day(self, day: np.ndarray) -> np.ndarray:
+        return self.paydays.next_day(day, country=self.customers.country[self.invoices.customer])
+
+    def payday(self, day: np.ndarray) -> np.ndarray:
+        """The customer's next payment day, NEVER once it has stopped paying."""
+        who = self.invoices.customer
+        run, country = self.customers.run[who], self.customers.country[who]
+        found = self.paydays.next_day(day, country=country, run=run)
+        return np.where(found > self.customers.stop_day[who], NEVER, found)
+
+    def days_between(self, low: int, high: int) -> np.ndarray:
+        return self.rng.integers(low, high, len(self.settle))
+
+    def share_of(self, cents: np.ndarray, low: float, high: float) -> np.ndarray:
+        return np.asarray((cents * self.rng.uniform(low, high, len(cents))).astype(np.int64))
+
+
 def draw(
     rng: np.random.Generator,
     customers: Customers,
@@ -71,162 +119,134 @@ def draw(
     paydays: Paydays,
 ) -> tuple[Payments, CreditNotes, Outcome]:
     """All payments and credit notes, also after the ledger's end, and how each invoice ends."""
-    n = len(settle)
-    who, country = invoices.customer, customers.country[invoices.customer]
-    run = customers.run[who]
-    credit_share, credit_day, credit_reason = _credits(rng, invoices, intent, settle)
-    credit_day = np.where(credit_day < NEVER, paydays.next_day(credit_day, country=country), NEVER)
-    cancelled = (credit_share == 1.0) & (credit_day < settle)
-    credited = (credit_share > 0) & (cancelled | ((credit_share < 1.0) & (credit_day <= settle)))
-    credit_cents = np.where(credited, np.rint(invoices.cents * credit_share).astype(np.int64), 0)
+    desk = _Desk(rng, customers, invoices, intent, settle, paydays)
+    credit, cancelled = _credit(desk)
+    owed = invoices.cents - np.where(credit.chosen, credit.cents, 0)
+    pays = ~cancelled & (settle < NEVER)
+    manner = _manners(desk, free=~credit.chosen)
 
-    manner = _manners(rng, customers, invoices, intent, free=~credited, settle=settle)
-    owed = invoices.cents - credit_cents
-    paid = settle < NEVER
-
-    # A part comes a week before the rest: booking is up to three days late and never swaps them.
-    part_day = paydays.next_day(
-        np.minimum(
-            settle - rng.integers(9, 40, n), invoices.due_business_day + rng.integers(0, 45, n)
-        ),
-        country=country,
-        run=run,
+    part = _part(desk, manner.partial)
+    bounced = _bounced(desk, manner.bounced & pays, owed)
+    final_day = np.where(bounced.chosen, _paid_again(desk, bounced.returned_day), settle)
+    rest, rest_is = _rest(desk, manner.short & pays, owed, final_day)
+    left_out = np.where(manner.rounded, rng.integers(1, 100, len(owed)), 0)
+    excess = np.where(manner.over, desk.share_of(owed, 0.01, 0.10), 0)
+    discount = np.where(manner.discounted, owed // 50, 0)
+    taken_off = left_out + discount + np.where(part.chosen, part.cents, 0)
+    taken_off += np.where(rest.chosen, rest.cents, 0)
+    final = _Flow(pays, final_day, owed - taken_off + excess, discount_cents=discount)
+    twice = _Flow(
+        manner.twice & pays, desk.business_day(final_day + desk.days_between(4, 15)), owed
     )
-    partial = manner.partial & (part_day > invoices.issue_day) & (part_day <= settle - 7)
-    partial &= part_day <= customers.stop_day[who]
-    part_cents = np.where(partial, (invoices.cents * rng.uniform(0.2, 0.7, n)).astype(np.int64), 0)
 
-    # A returned payment is paid again: soon by the sound, much later or never by the others.
-    bounced = manner.bounced & paid
-    returned_day = paydays.next_day(settle + rng.integers(5, 9, n), country=country)
-    again = returned_day + rng.integers(2, 16, n) + np.rint(12 * intent.trouble_months).astype(int)
-    again_day = paydays.next_day(again, country=country, run=run)
-    again_day = np.where(again_day > customers.stop_day[who], NEVER, again_day)
-    final_day = np.where(bounced, again_day, settle)
-
-    missing = np.where(manner.short, (owed * rng.uniform(0.03, 0.10, n)).astype(np.int64), 0)
-    missing = np.where(missing > _tolerance(invoices.cents), missing, 0)
-    short = (missing > 0) & paid
-    how = rng.choice(3, n, p=[0.5, 0.3, 0.2])  # the rest: paid, credited, never
-    rest_day = paydays.next_day(final_day + rng.integers(20, 75, n), country=country)
-    rest_day = np.where(rest_day > customers.stop_day[who], NEVER, rest_day)
-    cents_left_out = np.where(manner.rounded, np.minimum(rng.integers(1, 100, n), owed - 1), 0)
-    excess = np.where(manner.over, (owed * rng.uniform(0.01, 0.10, n)).astype(np.int64), 0)
-    discount = np.where(manner.discounted, (owed * 0.02).astype(np.int64), 0)
-    final_cents = (
-        owed - part_cents - np.where(short, missing, 0) - cents_left_out + excess - discount
+    by_payment = replace(rest, chosen=rest.chosen & (rest_is == "paid"))
+    by_credit = replace(rest, chosen=rest.chosen & (rest_is == "credited"))
+    settled = np.where(rest.chosen, np.where(rest_is == "lost", NEVER, rest.day), final_day)
+    settled = np.where(cancelled, credit.day, settled).astype(np.int64)
+    return (
+        _payments(desk, (part, bounced, final, by_payment, twice)),
+        _credit_notes(desk, (credit, by_credit)),
+        Outcome(settled, cancelled, rest.chosen),
     )
-    twice_day = paydays.next_day(final_day + rng.integers(4, 15, n), country=country)
-
-    pays = ~cancelled
-    zero = np.zeros(n, np.int64)
-    never = np.full(n, NEVER, np.int64)
-    groups = (
-        (partial & pays, part_day, part_cents, zero, never),
-        (bounced & pays, settle, owed, zero, returned_day),
-        (paid & pays, final_day, final_cents, discount, never),
-        (short & (how == 0) & pays, rest_day, missing, zero, never),
-        (manner.twice & paid & pays, twice_day, owed, zero, never),
-    )
-    payments = _payments(rng, customers, invoices, groups)
-    notes = _credit_notes(
-        invoices,
-        (credited, credit_day, credit_cents, credit_reason),
-        (short & (how == 1) & pays, rest_day, missing, np.full(n, 3)),
-    )
-    settled = np.where(short, np.where(how == 2, NEVER, rest_day), final_day)
-    settled = np.where(cancelled, credit_day, settled)
-    return payments, notes, Outcome(settled.astype(np.int64), cancelled, short)
 
 
-def _tolerance(cents: np.ndarray) -> np.ndarray:
-    """What may be left open on a settled invoice: 1.00, or 0.5 % of its amount."""
-    return np.asarray(np.maximum(100, cents // 200))
+def _credit(desk: _Desk) -> tuple[_Flow, np.ndarray]:
+    """Credit notes that close a dispute, grant a rebate or cancel; and what they cancel."""
+    rng, dispute, n = desk.rng, desk.intent.dispute, len(desk.settle)
+    toss, undisputed = rng.random(n), dispute.opened >= NEVER
+    rebate, cancellation = (toss < 0.012) & undisputed, (toss > 0.995) & undisputed
+    closes = dispute.credited_share > 0
+    soon = desk.invoices.issue_day + desk.days_between(2, 27)
+    rebate_share = np.where(rebate, rng.uniform(0.03, 0.25, n), 0.0)
+    share = np.select([closes, cancellation], [dispute.credited_share, 1.0], rebate_share)
+    day = desk.business_day(np.where(closes, dispute.closed, soon))
+
+    in_full = share == 1.0
+    cancelled = in_full & (day < desk.settle)
+    partly = (share > 0) & ~in_full & (day <= desk.settle) & (day < NEVER)
+    return _Flow(
+        cancelled | partly,
+        day,
+        np.rint(desk.invoices.cents * share).astype(np.int64),
+        reason=np.select([closes, cancellation], [0, 2], 1),
+    ), cancelled
 
 
-def _credits(
-    rng: np.random.Generator, invoices: Invoices, intent: Intent, settle: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Share credited, wished day and reason: after a dispute, as a rebate, or in full."""
-    n = len(settle)
-    toss = rng.random(n)
-    soon = invoices.issue_day + 2 + rng.integers(0, 25, n)
-    by_dispute = intent.dispute.credited_share > 0
-    undisputed = intent.dispute.opened >= NEVER
-    rebate = (toss < 0.012) & undisputed
-    cancellation = (toss > 0.995) & undisputed
-    share = np.select(
-        [by_dispute, rebate, cancellation],
-        [intent.dispute.credited_share, rng.uniform(0.03, 0.25, n), 1.0],
-        0.0,
-    )
-    day = np.select([by_dispute, rebate | cancellation], [intent.dispute.closed, soon], NEVER)
-    return share, day.astype(np.int64), np.where(by_dispute, 0, np.where(cancellation, 2, 1))
+def _manners(desk: _Desk, *, free: np.ndarray) -> _Manner:
+    """How each invoice is paid, where it is `free` of credit notes: else it is just paid."""
+    who, months, n = desk.invoices.customer, desk.intent.trouble_months, len(desk.settle)
+    by_riba = desk.customers.method[who] == METHODS.index("riba")
+    usual_part = tempers.trait("partial_share")[desk.customers.temperament[who]]
+    in_time = desk.settle <= desk.invoices.issue_day + DISCOUNT_DAYS
+    chances = {
+        "bounced": np.where(by_riba, np.clip(0.02 + 0.08 * months, 0, 0.6), 0.0015),
+        "discounted": np.where(in_time & desk.invoices.discounted, 1.0, 0.0),
+        "partial": usual_part + np.clip(0.09 * months, 0, 0.5),
+        "short": np.full(n, 0.012),
+        "rounded": np.full(n, 0.015),
+        "over": np.full(n, 0.004),
+        "twice": np.full(n, 0.0015),
+    }
+    chosen = {}
+    for name, chance in chances.items():
+        chosen[name] = (desk.rng.random(n) < chance) & free
+        free = free & ~chosen[name]
+    return _Manner(**chosen)
 
 
-def _manners(
-    rng: np.random.Generator,
-    customers: Customers,
-    invoices: Invoices,
-    intent: Intent,
-    *,
-    free: np.ndarray,
-    settle: np.ndarray,
-) -> _Manner:
-    n = len(settle)
-    who = invoices.customer
-    months = intent.trouble_months
-    by_riba = customers.method[who] == METHODS.index("riba")
-    bounce = np.where(by_riba, np.clip(0.02 + 0.08 * months, 0, 0.6), 0.0015)
-    part = tempers.trait("partial_share")[customers.temperament[who]] + np.clip(
-        0.09 * months, 0, 0.5
-    )
-    early = settle <= invoices.issue_day + 12
-    chances = (
-        bounce,
-        part,
-        np.full(n, 0.012),
-        np.where(early, 0.35, 0.0),
-        np.full(n, 0.015),
-        np.full(n, 0.004),
-        np.full(n, 0.0015),
-    )
-    toss = rng.random((len(chances), n))
-    taken = ~free
-    chosen = []
-    for chance, own in zip(chances, toss, strict=True):
-        hit = (own < chance) & ~taken
-        taken = taken | hit
-        chosen.append(hit)
-    return _Manner(*chosen)
+def _part(desk: _Desk, wanted: np.ndarray) -> _Flow:
+    """First parts, a week before the rest: booked three days late they still come first."""
+    due = desk.invoices.due_business_day
+    day = np.minimum(desk.settle - desk.days_between(9, 40), due + desk.days_between(0, 45))
+    day = desk.payday(day)
+    fits = (day > desk.invoices.issue_day) & (day <= desk.settle - 7) & (day < NEVER)
+    return _Flow(wanted & fits, day, desk.share_of(desk.invoices.cents, 0.2, 0.7))
 
 
-def _payments(
-    rng: np.random.Generator,
-    customers: Customers,
-    invoices: Invoices,
-    groups: tuple[tuple[np.ndarray, ...], ...],
-) -> Payments:
-    rows = [np.flatnonzero(chosen & (day < NEVER)) for chosen, day, *_ in groups]
-    invoice = np.concatenate(rows)
+def _bounced(desk: _Desk, chosen: np.ndarray, owed: np.ndarray) -> _Flow:
+    """Payments that the bank sends back a week after the day on which they were to settle."""
+    back = desk.business_day(desk.settle + desk.days_between(5, 9))
+    return _Flow(chosen, desk.settle, owed, returned_day=back)
+
+
+def _paid_again(desk: _Desk, returned_day: np.ndarray | int) -> np.ndarray:
+    """A returned payment is paid again: soon by the sound, much later or never by the others."""
+    trouble = np.rint(12 * desk.intent.trouble_months).astype(np.int64)
+    return desk.payday(returned_day + desk.days_between(2, 16) + trouble)
+
+
+def _rest(
+    desk: _Desk, wanted: np.ndarray, owed: np.ndarray, final_day: np.ndarray
+) -> tuple[_Flow, np.ndarray]:
+    """What a short payment leaves out, and whether it is paid in the end, credited or lost."""
+    missing = desk.share_of(owed, 0.03, 0.10)
+    tolerated = np.maximum(100, desk.invoices.cents // 200)  # 1.00, or 0.5 %: that would settle
+    day = desk.business_day(final_day + desk.days_between(20, 75))
+    day = np.where(day > desk.customers.stop_day[desk.invoices.customer], NEVER, day)
+    rest_is = desk.rng.choice(["paid", "credited", "lost"], len(owed), p=[0.5, 0.3, 0.2])
+    return _Flow(wanted & (missing > tolerated), day, missing, reason=3), rest_is
+
+
+def _payments(desk: _Desk, flows: tuple[_Flow, ...]) -> Payments:
+    invoice = np.concatenate([flow.rows() for flow in flows])
+    names = ("day", "cents", "discount_cents", "returned_day")
     day, cents, discount, returned = (
-        np.concatenate([group[k][row] for group, row in zip(groups, rows, strict=True)])
-        for k in range(1, 5)
+        np.concatenate([flow[name] for flow in flows]) for name in names
     )
-    customer = invoices.customer[invoice]
+    customer = desk.invoices.customer[invoice]
 
     # Now and then a sum comes in with no reference and stays unallocated.
-    stray = np.flatnonzero(rng.random(len(invoice)) < 0.004)
-    stray_cents = (cents[stray] * rng.uniform(0.1, 0.6, len(stray))).astype(np.int64) + 1
+    stray = np.flatnonzero(desk.rng.random(len(invoice)) < 0.004)
     invoice = np.r_[invoice, np.full(len(stray), -1)]
     day, customer = np.r_[day, day[stray]], np.r_[customer, customer[stray]]
-    cents, discount = np.r_[cents, stray_cents], np.r_[discount, 0 * stray]
+    cents = np.r_[cents, desk.share_of(cents[stray], 0.1, 0.6) + 1]
+    discount = np.r_[discount, np.zeros(len(stray), np.int64)]
     returned = np.r_[returned, np.full(len(stray), NEVER)]
 
-    says = (rng.random(len(invoice)) < 0.35) & (returned >= NEVER)
-    booked = np.where(says, day + rng.choice(4, len(invoice), p=[0.35, 0.4, 0.15, 0.1]), NEVER)
+    says = (desk.rng.random(len(invoice)) < 0.35) & (returned >= NEVER)
+    lag = desk.rng.choice(4, len(invoice), p=[0.35, 0.4, 0.15, 0.1])
+    recorded = np.where(says, day + lag, NEVER)
     order = np.lexsort((invoice, day, customer))
-    number = count_within(customer[order])
     return Payments(
         customer=customer[order],
         invoice=invoice[order],
@@ -234,18 +254,17 @@ def _payments(
         cents=cents[order],
         discount_cents=discount[order],
         returned_day=returned[order],
-        recorded_day=booked[order],
-        number=number,
+        recorded_day=recorded[order],
+        number=count_within(customer[order]),
     )
 
 
-def _credit_notes(invoices: Invoices, *groups: tuple[np.ndarray, ...]) -> CreditNotes:
-    rows = [np.flatnonzero(chosen & (day < NEVER)) for chosen, day, *_ in groups]
-    invoice = np.concatenate(rows)
+def _credit_notes(desk: _Desk, flows: tuple[_Flow, ...]) -> CreditNotes:
+    invoice = np.concatenate([flow.rows() for flow in flows])
     day, cents, reason = (
-        np.concatenate([group[k][row] for group, row in zip(groups, rows, strict=True)])
-        for k in range(1, 4)
+        np.concatenate([flow[name] for flow in flows]) for name in ("day", "cents", "reason")
     )
-    order = np.lexsort((invoice, day, invoices.customer[invoice]))
-    number = count_within(invoices.customer[invoice[order]])
+    customer = desk.invoices.customer[invoice]
+    order = np.lexsort((invoice, day, customer))
+    number = count_within(customer[order])
     return CreditNotes(invoice[order], day[order], cents[order], reason[order], number)

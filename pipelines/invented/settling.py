@@ -62,6 +62,9 @@ def draw(
 
     earliest = invoices.issue_day + 1
     wished = np.maximum(due + np.rint(delay).astype(np.int64), earliest)
+    # Half the discounts on offer are taken, some days before they end: holidays may follow.
+    prompt = invoices.discounted & (months == 0) & (rng.random(n) < 0.5)
+    wished = np.where(prompt, invoices.issue_day + rng.integers(3, 8, n), wished)
     settle = paydays.next_day(wished, country=customers.country[who], run=customers.run[who])
     settle = np.where(settle > customers.stop_day[who], NEVER, settle)
 

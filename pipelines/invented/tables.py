@@ -21,7 +21,7 @@ from pipelines.invented.columns import (
     text,
     where_known,
 )
-from pipelines.invented.invoices import TERMS
+from pipelines.invented.invoices import DISCOUNT_DAYS, DISCOUNT_PCT, TERMS
 from pipelines.ledger import NEVER, TABLES, conform
 
 POLICY_VERSION = "invented-rules-1"
@@ -111,7 +111,7 @@ def _invoices(block: Block, until: int, wanted: int) -> dict[str, pa.Array]:
     delivered = issue - np.floor(gap * 1_000).astype(int) % 6
     recorded = np.minimum(issue + np.floor(gap * 100).astype(int) % 3, until)
     order = numbered(block, "O", inv_customer, inv.document[row])
-    discount = (inv.terms[row] == 0) & (c.gaps[inv_customer] > 0.9)
+    discount = inv.discounted[row]
     return {
         "invoice_id": invoice_ids(block, row),
         "customer_id": customer_ids(block, inv_customer),
@@ -122,8 +122,10 @@ def _invoices(block: Block, until: int, wanted: int) -> dict[str, pa.Array]:
         "currency": labels(("EUR",), np.zeros(len(row), int)),
         "terms_code": where_known(labels([t.code for t in TERMS], inv.terms[row]), gap < 0.99),
         "terms_days": where_known(pa.array(inv.terms_days[row], pa.int32()), gap < 0.995),
-        "early_discount_pct": where_known(pa.array(np.full(len(row), 2.0)), discount),
-        "early_discount_days": where_known(pa.array(np.full(len(row), 10), pa.int32()), discount),
+        "early_discount_pct": where_known(pa.array(np.full(len(row), DISCOUNT_PCT)), discount),
+        "early_discount_days": where_known(
+            pa.array(np.full(len(row), DISCOUNT_DAYS), pa.int32()), discount
+        ),
         "payment_method": labels(people.METHODS, c.method[inv_customer]),
         "company_code": labels(("IT01", "IT02"), c.company[inv_customer]),
         "order_ref": where_known(order, gap < 0.85),

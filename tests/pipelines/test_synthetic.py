@@ -1,6 +1,7 @@
 import time
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import calendars, settlement, synthetic
+from pipelines import calendars, settlement, sources, synthetic
 from pipelines.invented import temperaments as tempers
 from pipelines.invented.customers import BLOCK, COUNTRIES, RUNS
 from pipelines.invented.paydays import paydays
@@ -87,6 +88,18 @@ def test_the_committed_sample_is_what_the_generator_writes(tmp_path: Path) -> No
     committed = {file.name: file.read_text() for file in SAMPLE.glob("*.csv")}
     assert committed == written, "write it again: this test's first line with data/sample"
     assert sum(map(len, committed.values())) < 300_000
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_what_is_written_is_read_back_as_the_same_ledger(
+    form: Literal["parquet", "csv"], tmp_path: Path
+) -> None:
+    synthetic.write(tmp_path, customers=60, format=form)
+    ledger, _ = synthetic.generate(customers=60)
+    read = sources.read(tmp_path)
+    assert read.quarantine.num_rows == 0
+    for name, table in read.ledger.tables().items():
+        assert table.equals(ledger.tables()[name]), name
 
 
 def test_an_unknown_format_is_refused_by_name(tmp_path: Path) -> None:
