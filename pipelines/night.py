@@ -3,7 +3,7 @@
 Plain functions: the command line calls `run`, the Prefect flow calls the same steps one by one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -18,14 +18,19 @@ from pipelines import fingerprint, scoring, settlement, sources
 from pipelines.gate import Portfolio
 from pipelines.ledger import Ledger
 from pipelines.settings import Settings
-from pipelines.sources import Intake
+from pipelines.sources import Intake, IntakeRefused
 from pipelines.store import Run, ScoreStore
 
+STEPS = 3  # that `run` tells of
 _EPOCH = date(1970, 1, 1)
 
 
 class NoModelYet(LookupError):  # noqa: N818 - the name says what happened
     """Nothing can be scored before a model was trained and promoted."""
+
+
+class TooMuchQuarantined(IntakeRefused):
+    """A larger share of a table's rows is wrong than the settings allow."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,16 @@ def run(
     computed_at: datetime,
     source: str | Path,
     mapping: str | Path | None = None,
+    tell: Callable[[str], None] = lambda step: None,
 ) -> Night:
     """Score the ledger as of a day and make it what everybody reads; again changes nothing."""
-    store = ScoreStore(settings.scores_folder)
-    with store.writing() as lock:
+    with ScoreStore(settings.scores_folder).writing() as lock:
         model = champion(settings)
-        intake = read(settings, source, mapping=mapping, as_of=as_of)
+        tell("reading the ledger")
+        intake = read(settings, source, mapping=mapping, today=max(computed_at.date(), as_of))
+        tell("scoring what is open")
         scores = score(intake.ledger, as_of=as_of, model=model)
+        tell("publishing")
         return publish(
             settings, intake, scores, as_of=as_of, model=model, lock=lock, computed_at=computed_at
         )
@@ -72,22 +80,37 @@ def champion(settings: Settings) -> Bundle:
 
 
 def read(
-    settings: Settings,
-    source: str | Path,
-    *,
-    mapping: str | Path | None = None,
-    as_of: date | None = None,
+    settings: Settings, source: str | Path, *, mapping: str | Path | None = None, today: date
 ) -> Intake:
     """The ledger and its quarantine; refused when too large a share of the rows is wrong."""
-    intake = sources.read(
+    intake = take_in(settings, source, mapping=mapping, today=today)
+    stop_if_too_much(settings, intake)
+    return intake
+
+
+def take_in(
+    settings: Settings, source: str | Path, *, mapping: str | Path | None = None, today: date
+) -> Intake:
+    """The ledger and its quarantine, whatever the share of wrong rows.
+
+    `today` is the day of the reading, not of the scoring: a payment dated after it is a mistake.
+    """
+    given = settings.model_fields_set  # what is not set is left to the mapping
+    return sources.read(
         source,
         mapping=mapping or settings.mapping,
-        ledger_currency=settings.currency,
-        zone=settings.zone,
-        today=as_of,
+        ledger_currency=settings.currency if "currency" in given else None,
+        zone=settings.zone if "zone" in given else None,
+        today=today,
     )
-    intake.raise_if_over(settings.quarantine_share_max)
-    return intake
+
+
+def stop_if_too_much(settings: Settings, intake: Intake) -> None:
+    """Raise TooMuchQuarantined when more rows are wrong than the settings allow."""
+    try:
+        intake.raise_if_over(settings.quarantine_share_max)
+    except IntakeRefused as refused:
+        raise TooMuchQuarantined(refused.faults) from None
 
 
 def score(ledger: Ledger, *, as_of: date, model: Bundle) -> pa.Table:
@@ -116,6 +139,7 @@ def publish(
         quarantine=intake.quarantine,
         facts={
             "computed_at": computed_at.isoformat(timespec="seconds"),
+            "currency": intake.currency,
             "ledger": fingerprint.of_ledger(intake.ledger),
             "model_files": dict(model.manifest.files),
         },

@@ -1,0 +1,358 @@
+"""The command line `puntuale`: every command reads options, calls one recipe and shows its result.
+
+What a command needs is imported when it runs: `puntuale --help` waits for no model.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from pipelines.promotion import Trained
+
+    from pipelines.night import Night
+    from pipelines.settings import Settings
+
+app = typer.Typer(
+    help="Which invoices will be paid late, why, and what to do next.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_LEDGER = "a folder of CSV or Parquet files, or a database URL"
+Ledger = Annotated[str, typer.Argument(help=f"The ledger: {_LEDGER}.")]
+OptionalLedger = Annotated[
+    str | None,
+    typer.Argument(help=f"The ledger: {_LEDGER}. None: PUNTUALE_LEDGER, or an invented one."),
+]
+Mapping = Annotated[
+    str | None,
+    typer.Option(help="How a foreign export is read: sap_items, ibm, xero, quickbooks, or a file."),
+]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="The day that opens; what came before it is known."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+Rows = Annotated[int, typer.Option(min=1, help="How many rows to show.")]
+
+
+def main() -> None:
+    """Run a command; whatever stops it is told in words, with an exit code, without a traceback."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+    except (Exception, KeyboardInterrupt) as fault:
+        if hasattr(fault, "show") and hasattr(fault, "exit_code"):  # a mistake in the command
+            fault.show()
+            sys.exit(2)
+        if os.environ.get("PUNTUALE_DEBUG"):
+            raise
+        from serving import terminal
+
+        sys.exit(terminal.stop(fault))
+
+
+@app.command()
+def demo(
+    rows: Rows = 10,
+    as_json: Json = False,
+) -> None:
+    """Invent a ledger, train on it, score it and show whom to contact first."""
+    from serving import terminal
+
+    settings, source, as_of = _chosen(None, None)
+    terminal.say(f"An invented ledger of 200 customers is in {source}.") if not as_json else None
+    trained = _train(settings, source, None, as_of, quiet=as_json)
+    night = _nightly(settings, source, None, as_of, quiet=as_json)
+    if as_json:
+        terminal.as_json({"training": trained, "night": night})
+        return
+    _show_training(trained)
+    _show_night(settings, night, rows)
+    terminal.say(
+        "\nThe same worklist as a page, and the API beside it:  puntuale serve\n"
+        f"then open http://{settings.host}:{settings.port}/"
+    )
+
+
+@app.command()
+def check(ledger: Ledger, mapping: Mapping = None, rows: Rows = 10, as_json: Json = False) -> None:
+    """Read a ledger and show what is usable, what is not, and why (exit 3: too much is not)."""
+    from pipelines import night, sources
+    from serving import terminal
+
+    settings = _settings()
+    with terminal.working(steps=1, quiet=as_json) as tell:
+        tell("reading the ledger")
+        intake = night.take_in(settings, ledger, mapping=mapping, today=date.today())
+    account = intake.reconciliation.to_pylist()
+    aside = intake.quarantine[:rows].to_pylist()
+    if as_json:
+        terminal.as_json(
+            {
+                "tables": account,
+                "quarantined": intake.quarantine.num_rows,
+                "first_quarantined": aside,
+                "warnings": intake.warnings,
+            }
+        )
+    else:
+        terminal.table("Rows and cents: read = accepted + quarantined", account)
+        terminal.table(f"The first rows in quarantine of {intake.quarantine.num_rows:,}", aside)
+        for warning in intake.warnings:
+            terminal.warn(warning)
+    try:
+        night.stop_if_too_much(settings, intake)
+    except sources.IntakeRefused as refused:
+        raise typer.Exit(terminal.stop(refused)) from None
+
+
+@app.command()
+def train(
+    ledger: OptionalLedger = None,
+    mapping: Mapping = None,
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Train on what was known before a day, judge the model and promote it if it does not lose."""
+    from serving import terminal
+
+    settings, source, day = _chosen(ledger, as_of)
+    trained = _train(settings, source, mapping, day, quiet=as_json)
+    terminal.as_json(trained) if as_json else _show_training(trained)
+
+
+@app.command()
+def score(
+    ledger: OptionalLedger = None,
+    mapping: Mapping = None,
+    as_of: AsOf = None,
+    out: Annotated[Path | None, typer.Option(help="Write all scores to a Parquet file.")] = None,
+    rows: Rows = 20,
+    as_json: Json = False,
+) -> None:
+    """Score what is open and show whom to contact first; nothing is published."""
+    from pipelines import night
+    from pipelines.snapshot import in_worklist_order
+    from serving import terminal
+
+    settings, source, day = _chosen(ledger, as_of)
+    model = night.champion(settings)
+    with terminal.working(steps=2, quiet=as_json) as tell:
+        tell("reading the ledger")
+        intake = night.read(settings, source, mapping=mapping, today=max(date.today(), day))
+        tell("scoring what is open")
+        scores = in_worklist_order(night.score(intake.ledger, as_of=day, model=model))
+    if out is not None:
+        _write(scores, out)
+    if as_json:
+        terminal.as_json(_answers(scores[:rows].to_pylist(), settings, intake.currency))
+        return
+    _show_worklist(scores[:rows].to_pylist(), f"{scores.num_rows:,} open invoices as of {day}")
+
+
+@app.command()
+def backtest(
+    ledger: Ledger,
+    as_of: Annotated[
+        list[datetime],
+        typer.Option(formats=["%Y-%m-%d"], help="A day to go back to; may be given several times."),
+    ],
+    out: Annotated[Path, typer.Option(help="The predictions, a Parquet file.")],
+    ledger_out: Annotated[
+        Path | None, typer.Option(help="The outcomes to judge them by, a Parquet file.")
+    ] = None,
+    mapping: Mapping = None,
+    as_json: Json = False,
+) -> None:
+    """Go back to each day, train only on what was known then, and predict what came after."""
+    from pipelines import backtest as replay
+    from pipelines import night
+    from serving import terminal
+
+    settings = _settings()
+    days = sorted({moment.date() for moment in as_of})
+    with terminal.working(steps=len(days) + 1, quiet=as_json) as tell:
+        tell("reading the ledger")
+        intake = night.read(settings, ledger, mapping=mapping, today=date.today())
+        predictions = replay.predict(intake.ledger, [night.day_number(d) for d in days], tell=tell)
+    _write(predictions, out)
+    if ledger_out is not None:
+        _write(replay.outcomes(intake.ledger), ledger_out)
+    written = {"predictions": str(out), "rows": predictions.num_rows, "origins": days}
+    terminal.as_json(written) if as_json else terminal.table("Back-test", [written])
+
+
+@app.command()
+def nightly(
+    ledger: OptionalLedger = None,
+    mapping: Mapping = None,
+    as_of: AsOf = None,
+    rows: Rows = 10,
+    as_json: Json = False,
+) -> None:
+    """Score the whole portfolio and publish it to the API and the page; again changes nothing."""
+    from serving import terminal
+
+    settings, source, day = _chosen(ledger, as_of)
+    night = _nightly(settings, source, mapping, day, quiet=as_json)
+    terminal.as_json(night) if as_json else _show_night(settings, night, rows)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port.")] = None,
+) -> None:
+    """Open the page and the API on last night's scores."""
+    import uvicorn
+
+    # the processes of the server read their settings again, from the environment
+    for name, value in (("HOST", host), ("PORT", port)):
+        if value is not None:
+            os.environ[f"PUNTUALE_{name}"] = str(value)
+    settings = _settings()
+    service(settings)  # what cannot be served stops here, in words
+    uvicorn.run(
+        "serving.cli:service",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        server_header=False,
+        timeout_graceful_shutdown=20,
+    )
+
+
+def service(settings: "Settings | None" = None) -> "FastAPI":
+    """The application on the settings of the environment, for a server process."""
+    from serving.app import create_app
+
+    return create_app(settings or _settings())
+
+
+def _settings() -> "Settings":
+    from pipelines.settings import Settings
+
+    return Settings()
+
+
+def _chosen(ledger: str | None, as_of: datetime | None) -> tuple["Settings", str, date]:
+    """The settings, the ledger that is meant and the day as of which it is asked."""
+    from pipelines import invented_sample
+
+    settings = _settings()
+    named = ledger or settings.ledger
+    source, day = invented_sample.choose(settings.home, named, today=date.today())
+    return settings, source, as_of.date() if as_of else day
+
+
+def _train(
+    settings: "Settings", source: str, mapping: str | None, as_of: date, *, quiet: bool
+) -> "Trained":
+    from pipelines import promotion
+    from serving import terminal
+
+    with terminal.working(steps=promotion.STEPS, quiet=quiet) as tell:
+        return promotion.run(
+            settings, source=source, mapping=mapping, as_of=as_of, trained_at=_now(), tell=tell
+        )
+
+
+def _nightly(
+    settings: "Settings", source: str, mapping: str | None, as_of: date, *, quiet: bool
+) -> "Night":
+    from pipelines import night
+    from serving import terminal
+
+    with terminal.working(steps=night.STEPS, quiet=quiet) as tell:
+        return night.run(
+            settings, source=source, mapping=mapping, as_of=as_of, computed_at=_now(), tell=tell
+        )
+
+
+def _show_training(trained: "Trained") -> None:
+    from serving import terminal
+
+    terminal.table("On the last matured window", trained.summary())
+    verdict = "is the champion" if trained.promoted else "stays a challenger"
+    terminal.say(f"Model {trained.version} {verdict} (version {trained.number} in MLflow):")
+    for reason in trained.why:
+        terminal.say(f"  {reason}")
+
+
+def _show_night(settings: "Settings", night: "Night", rows: int) -> None:
+    from pipelines.store import ScoreStore
+    from serving import terminal
+
+    snapshot = ScoreStore(settings.scores_folder).snapshot(night.snapshot)
+    published = "published" if night.is_new else "published before, nothing changed"
+    terminal.say(
+        f"\n{night.invoices:,} open invoices as of {night.as_of}, "
+        f"{terminal.money(night.open_cents)} open, "
+        f"{terminal.money(night.value_at_risk_cents)} at risk; {published}."
+    )
+    _show_worklist(snapshot.worklist(limit=rows), "Whom to contact first")
+
+
+def _show_worklist(worklist: Sequence[dict[str, Any]], title: str) -> None:
+    from serving import terminal
+
+    shown = [
+        {
+            "invoice": row["invoice_id"],
+            "customer": row["customer_name"] or row["customer_id"],
+            "due": row["due_business_date"],
+            "open": terminal.money(row["open_cents"]),
+            "late > 30": terminal.percent(row["p_late_30"]),
+            "expected": row["expected_date"] or "later",
+            "risk": row["risk_band"],
+            "cause": row["cause_hint"]["code"],
+            "action": row["action"]["code"],
+            "worth": terminal.money(row["action"]["expected_value_cents"]),
+        }
+        for row in worklist
+    ]
+    terminal.table(title, shown, right=("open", "late > 30", "worth"))
+
+
+def _answers(
+    rows: Sequence[dict[str, Any]], settings: "Settings", currency: str
+) -> list[dict[str, Any]]:
+    """The rows as the API answers them, so that a program sees the same at every door."""
+    from serving.answers import invoice_score
+
+    return [invoice_score(row, language=settings.language, currency=currency) for row in rows]
+
+
+def _write(table: Any, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    with _whole(path) as aside:
+        pq.write_table(table, aside)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of the wanted one only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield aside
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

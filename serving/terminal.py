@@ -1,0 +1,129 @@
+"""What the command line shows: progress, tables when it has done, and why it stopped."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+REFUSED, QUARANTINED, INTERRUPTED = 1, 3, 130  # exit codes; 2 is a mistake in the command itself
+
+_OUT = Console(highlight=False)
+_ERR = Console(stderr=True, highlight=False)
+
+# What to do about an error, by the name of its class: nothing is imported to tell it.
+_NEXT = {
+    "NoModelYet": "puntuale train LEDGER",
+    "IntakeRefused": "puntuale check LEDGER --mapping NAME",
+    "TooMuchQuarantined": "puntuale check LEDGER --mapping NAME",
+    "BundleRefused": "puntuale train LEDGER",
+    "SnapshotDamaged": "puntuale nightly LEDGER",
+    "StoreBusy": "the same command, when the other run has ended",
+    "RunOvertaken": "puntuale nightly LEDGER",
+    "NotEnoughHistory": "puntuale check LEDGER",
+    "ValidationError": "look at .env and .env.example",
+    "OpenServiceError": "set PUNTUALE_API_KEYS (see .env.example), then puntuale serve",
+}
+
+
+def stop(fault: BaseException) -> int:
+    """Say in words why the command stopped and what to do next; its exit code."""
+    if isinstance(fault, KeyboardInterrupt):
+        _ERR.print("interrupted; what was published before is untouched")
+        return INTERRUPTED
+    names = [kind.__name__ for kind in type(fault).__mro__]
+    if not _is_expected(fault):
+        _ERR.print(f"[bold red]failed:[/] {names[0]}: {_plain(str(fault))}")
+        _ERR.print("this is a mistake of ours; PUNTUALE_DEBUG=1 shows where it happened")
+        return REFUSED
+    _ERR.print(f"[bold red]refused:[/] {_plain(str(fault) or names[0])}")
+    if advice := next((_NEXT[name] for name in names if name in _NEXT), None):
+        _ERR.print(f"[bold]next:[/] {_plain(advice)}")
+    return QUARANTINED if "TooMuchQuarantined" in names else REFUSED
+
+
+def _is_expected(fault: BaseException) -> bool:
+    """Whether the error is one of ours, of the settings' or of the machine's: said, not a bug."""
+    package = type(fault).__module__.partition(".")[0]
+    return package in ("models", "pipelines", "serving", "pydantic_core") or isinstance(
+        fault, OSError
+    )
+
+
+def say(text: str) -> None:
+    _OUT.print(_plain(text))
+
+
+def warn(text: str) -> None:
+    _ERR.print(f"[yellow]note:[/] {_plain(text)}")
+
+
+def as_json(value: object) -> None:
+    """Print a value for a program: nothing else goes to standard output."""
+    given = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    text = json.dumps(given, default=_text, ensure_ascii=False, indent=2, allow_nan=False)
+    sys.stdout.write(text + "\n")
+
+
+@contextmanager
+def working(*, steps: int, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """A progress bar over so many steps; yields what tells that the next one begins."""
+    columns = (TextColumn("{task.description:<32}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_ERR, disable=quiet) as progress:
+        task = progress.add_task("starting", total=steps + 1)
+
+        def tell(step: str) -> None:
+            progress.update(task, description=_plain(step), advance=1)
+
+        yield tell
+        progress.update(task, description="done", completed=steps + 1)
+
+
+def table(title: str, rows: Sequence[Mapping[str, object]], *, right: Sequence[str] = ()) -> None:
+    """Rows as a table with the keys of the first as heads; nothing for no rows."""
+    if not rows:
+        return
+    shown = Table(title=title, title_justify="left", title_style="bold")
+    for name in rows[0]:
+        shown.add_column(name, justify="right" if name in right else "left")
+    for row in rows:
+        shown.add_row(*(_plain(_cell(value)) for value in row.values()))
+    _OUT.print(shown)
+
+
+def money(cents: int | None) -> str:
+    """An amount with its thousands apart: 4,235.00."""
+    return "" if cents is None else f"{cents / 100:,.2f}"
+
+
+def percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _plain(text: str) -> str:
+    """Names from a ledger are text: no markup, no control characters, one line."""
+    return escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, date | datetime | Path):
+        return str(value)
+    if isinstance(value, tuple | set | frozenset):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not for JSON")
