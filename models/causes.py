@@ -1,0 +1,188 @@
+"""Why a customer pays late, in one word with its evidence: rules to be read and argued with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from models import signals as warnings
+from models import wording
+from models.claims import Claim, Columns, Flags, require
+from models.signals import Signal
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One thing that points to a cause: the claims that must hold together, and how to say it."""
+
+    code: str
+    claims: tuple[Claim, ...]
+    it: str
+    en: str
+
+    @classmethod
+    def of(cls, code: str, claims: str, it: str, en: str) -> "Evidence":
+        return cls(code, tuple(Claim.parse(claim) for claim in claims.split(" and ")), it, en)
+
+    def seen(self, columns: Columns) -> Flags:
+        seen = self.claims[0].holds(columns)
+        for claim in self.claims[1:]:
+            seen = seen & claim.holds(columns)
+        return seen
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A cause, and how many of its evidences must be seen together to name it."""
+
+    code: str
+    it: str
+    en: str
+    enough: int
+    evidence: tuple[Evidence, ...]
+
+
+# In this order: the first cause with enough evidence is the hint. A dispute explains this invoice
+# whatever the customer does with the others; and a customer who slides is told from one who has
+# always been late. Signals stand as 1 (low), 2 (medium) or 3 (high).
+CAUSES = (
+    Cause(
+        "administrative",
+        "amministrativa",
+        "administrative",
+        1,
+        (
+            Evidence.of(
+                "disputed",
+                "disputed > 0",
+                "la fattura è contestata",
+                "the invoice is disputed",
+            ),
+            Evidence.of(
+                "short_paid",  # a small rest is a deduction; half an invoice is lack of money
+                "paid_share >= 0.8 and paid_share < 1",
+                "la fattura è pagata quasi per intero, resta una differenza",
+                "the invoice is paid but for a small difference",
+            ),
+            Evidence.of(
+                "unallocated_cash",
+                "unallocated > 0 and overdue > 0",
+                "c'è un incasso non ancora abbinato alle fatture",
+                "there is cash not yet matched with invoices",
+            ),
+            Evidence.of(
+                "short_payer",
+                "short_share >= 0.3 and n_settled >= 3",
+                "paga spesso un importo inferiore alla fattura",
+                "often pays less than the invoice",
+            ),
+        ),
+    ),
+    Cause(
+        "difficulty",
+        "difficoltà a pagare",
+        "difficulty in paying",
+        2,
+        (
+            Evidence.of(
+                "delay_drift",
+                "signal_delay_drift >= 2",
+                "i pagamenti arrivano molto più tardi di prima",
+                "payments come much later than before",
+            ),
+            Evidence.of(
+                "silence",
+                "signal_periodicity_break >= 1",
+                "non paga da molto più tempo del solito",
+                "has been silent for much longer than usual",
+            ),
+            Evidence.of(
+                "unpaid_growing",
+                "signal_paid_vs_invoiced_gap >= 2",
+                "gran parte di quanto è scaduto di recente non è stata pagata",
+                "most of what fell due recently was not paid",
+            ),
+            Evidence.of(
+                "prolonged_overdue",
+                "signal_prolonged_overdue >= 1",
+                "ha una fattura scaduta da mesi",
+                "has an invoice overdue for months",
+            ),
+            Evidence.of(
+                "much_overdue",
+                "overdue_share >= 0.5 and n_overdue >= 3",
+                "più di metà di quanto deve è scaduta",
+                "more than half of what is owed is overdue",
+            ),
+            Evidence.of(
+                "part_payments",  # now and then; who does it always is short paying
+                "n_partial_365 >= 3 and short_share < 0.3",
+                "nell'ultimo anno ha pagato più volte a pezzi",
+                "paid in pieces several times over the last year",
+            ),
+        ),
+    ),
+    Cause(
+        "habit",
+        "abitudine a pagare tardi",
+        "habit of paying late",
+        1,
+        (
+            Evidence.of(
+                "mostly_late",
+                "late0_share_365 >= 0.6 and n_settled >= 6 and delay_drift < 10",
+                "paga in ritardo la maggior parte delle fatture, da sempre",
+                "pays most invoices late, as ever",
+            ),
+            Evidence.of(
+                "late_by_weeks",
+                "delay_mean_365 >= 10 and n_settled >= 6 and delay_drift < 10",
+                "paga di regola con settimane di ritardo",
+                "as a rule pays weeks late",
+            ),
+        ),
+    ),
+    Cause("unknown", "non nota", "unknown", 0, ()),
+)
+CODES = tuple(cause.code for cause in CAUSES)
+
+
+class Hints(NamedTuple):
+    """For each row the likely cause and the codes of the evidence seen for it."""
+
+    codes: list[str]
+    evidence: list[list[str]]
+
+
+def cause_hint(values: Columns, signals: Sequence[Sequence[Signal]]) -> Hints:
+    """The likely cause of each row's delay, from its feature columns and its signals."""
+    columns = {**values, **warnings.severities(signals)}
+    every = [evidence for cause in CAUSES for evidence in cause.evidence]
+    names = set().union(*(claim.names for evidence in every for claim in evidence.claims))
+    require(columns, names, for_what="the rules of the cause")
+
+    rows = len(signals)
+    seen = {e.code: np.broadcast_to(e.seen(columns), (rows,)) for e in every}
+    codes = [""] * rows
+    told: list[list[str]] = [[] for _ in range(rows)]
+    undecided = np.ones(rows, np.bool_)
+    for cause in CAUSES:
+        count = np.zeros(rows, np.int64)
+        for evidence in cause.evidence:
+            count += seen[evidence.code]
+        named = undecided & (count >= cause.enough)
+        for i in np.flatnonzero(named):
+            codes[i] = cause.code
+            told[i] = [e.code for e in cause.evidence if seen[e.code][i]]
+        undecided &= ~named
+    return Hints(codes, told)
+
+
+def sentence(code: str, language: str) -> str:
+    """A cause, or one evidence, as a person would say it."""
+    said = {e.code: (e.it, e.en) for cause in CAUSES for e in cause.evidence}
+    said |= {cause.code: (cause.it, cause.en) for cause in CAUSES}
+    if code not in said:
+        raise ValueError(f"cause or evidence must be one of {', '.join(said)}, got: {code}")
+    return said[code][wording.checked(language) == "en"]
