@@ -138,7 +138,7 @@ def _reconciled(
             for unit, (whole, accepted, quarantined) in (("rows", rows), ("cents", cents)):
                 if whole != accepted + quarantined:
                     raise AssertionError(
-                        f"{name}: {whole} {unit} read, {accepted} accepted, {quarantined} quarantined"
+                        f"{name}: {whole} {unit} read, {accepted} kept, {quarantined} held"
                     )
             unreadable = _unreadable(batches, name, column)
             door = column.removesuffix("_cents")

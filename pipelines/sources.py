@@ -230,6 +230,13 @@ def _intake(
     warnings += [
         f"{name}: {rows:,} rows left out by the mapping" for name, rows in reading.left_out.items()
     ]
+    payments = accepted.ledger.payments
+    cash = payments.filter(payments["invoice_id"].is_null())
+    if cash.num_rows:
+        total = sum(cash["amount_cents"].to_pylist())
+        warnings.append(
+            f"payments: {cash.num_rows:,} without an invoice, {total / 100:,.2f} {currency} unallocated"
+        )
     warnings += _flag_sentences(accepted.flags)
     return Intake(
         ledger=accepted.ledger,
