@@ -13,8 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from models import causes
 from models.horizons import PROBABILITY_COLUMNS
-from serving.phrases import is_known, reason_text, signal_text, word
+from serving.phrases import is_known, reason_text, signal_text
 
 Row = Mapping[str, Any]  # a row of the scores table as Python values
 Source = Literal["model", "stored_score"]
@@ -27,7 +28,7 @@ class Answer(BaseModel):
 
 
 class Reason(Answer):
-    """How much one group of facts moves the probability, in points of it."""
+    """How much one group of facts moves the probability; 0.01 is one point."""
 
     feature_group: str = Field(examples=["delay_level"])
     feature: str | None = Field(examples=["delay_mean_365"])
@@ -48,12 +49,19 @@ class Signal(Answer):
     severity: str
 
 
+class Evidence(Answer):
+    """One thing that points to a cause."""
+
+    code: str = Field(examples=["mostly_late"])
+    text: str
+
+
 class CauseHint(Answer):
     """Why the invoice may stay unpaid: difficulty, habit, administrative or unknown."""
 
     code: str = Field(examples=["habit"])
     text: str
-    evidence: list[str]
+    evidence: list[Evidence]
 
 
 class Alternative(Answer):
@@ -208,8 +216,11 @@ def invoice_score(row: Row, *, language: str, currency: str) -> dict[str, Any]:
         "risk_band": row["risk_band"],
         "cause_hint": {
             "code": cause["code"],
-            "text": word("causes", cause["code"], language),
-            "evidence": cause["evidence"] or [],
+            "text": causes.sentence(cause["code"], language),
+            "evidence": [
+                {"code": code, "text": causes.sentence(code, language)}
+                for code in cause["evidence"] or ()
+            ],
         },
         "reasons_for": row["reasons_for"],
         "base_probability": row["base_probability"],
@@ -227,7 +238,7 @@ def invoice_score(row: Row, *, language: str, currency: str) -> dict[str, Any]:
         "signals": [
             {
                 "code": signal["code"],
-                "text": signal_text(signal, language),
+                "text": signal_text(signal, language, currency),
                 "since": signal["since"],
                 "before": _known(signal["before"]),
                 "now": _known(signal["now"]),

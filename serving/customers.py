@@ -8,7 +8,7 @@ from serving.answers import JsonAnswer, StoredCustomer, customer_score
 from serving.at_hand import AtHand
 from serving.invoices import InLanguage
 from serving.messages import ID_PATTERN
-from serving.problems import Problem, declared
+from serving.problems import EVERY_ROUTE, Problem, declared
 from serving.strict_requests import StrictRoute
 
 CustomerId = Annotated[
@@ -24,7 +24,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         summary="One customer, all open invoices together",
         response_model=StoredCustomer,
         response_class=JsonAnswer,
-        responses=declared(400, 401, 403, 404, 405, 406, 413, 415, 422, 429, 503),
+        responses=declared(*EVERY_ROUTE),
     )
     async def get_customer(customer_id: CustomerId, lang: InLanguage = None) -> JsonAnswer:
         """Sums, figures weighted by the open amount, and its open invoices."""

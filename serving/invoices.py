@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from serving.answers import JsonAnswer, StoredScore, invoice_score
 from serving.at_hand import AtHand
 from serving.messages import ID_PATTERN, Language
-from serving.problems import Problem, declared
+from serving.problems import EVERY_ROUTE, Problem, declared
 from serving.strict_requests import StrictRoute
 
 InvoiceId = Annotated[
@@ -24,7 +24,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         summary="One open invoice",
         response_model=StoredScore,
         response_class=JsonAnswer,
-        responses=declared(400, 401, 403, 404, 405, 406, 413, 415, 422, 429, 503),
+        responses=declared(*EVERY_ROUTE),
     )
     async def get_invoice(invoice_id: InvoiceId, lang: InLanguage = None) -> JsonAnswer:
         """How late it will be, why, and what to do."""

@@ -9,7 +9,7 @@ from pydantic import Field
 from models.horizons import ALL_HORIZONS_DAYS
 from serving.answers import Answer, JsonAnswer
 from serving.at_hand import AtHand
-from serving.problems import Problem, declared
+from serving.problems import EVERY_ROUTE, Problem, declared
 from serving.strict_requests import StrictRoute
 
 
@@ -34,7 +34,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         summary="The model that answers",
         response_model=ModelInfo,
         response_class=JsonAnswer,
-        responses=declared(400, 401, 403, 404, 405, 406, 413, 415, 422, 429, 503),
+        responses=declared(*EVERY_ROUTE),
     )
     async def get_model() -> JsonAnswer:
         """Its version, its training cut-off, its measured quality and the hashes of its files."""

@@ -5,9 +5,9 @@ Plain HTML that needs no script. It shows what the API answers, in the reader's 
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import date
 from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -136,7 +136,10 @@ def _environment(language: str, currency: str) -> Environment:
     )
     words = phrases.words(language)
     environment.globals.update(
-        words=words, text=words["page"], bands=BANDS, word=partial(_word, language=language)
+        words=words,
+        text=SimpleNamespace(**words["page"]),  # in a dict, `text.clear` would be its method
+        bands=BANDS,
+        word=partial(phrases.word, language=language),
     )
     environment.filters.update(
         money=partial(phrases.money, currency=currency, language=language),
@@ -145,19 +148,11 @@ def _environment(language: str, currency: str) -> Environment:
         points=partial(phrases.points, language=language),
         without_points=partial(phrases.without_points, language=language),
         decimal=partial(phrases.decimal, language=language),
-        day=partial(_day, language=language),
+        day=partial(phrases.day, language=language),
         until=partial(phrases.between, language=language),
         due_words=partial(_due_words, text=words["page"]),
     )
     return environment
-
-
-def _word(kind: str, code: str, *, language: str) -> str:
-    return phrases.word(kind, code, language)
-
-
-def _day(value: date, *, language: str, long: bool = False) -> str:
-    return phrases.day(value, language, long=long)
 
 
 def _due_words(days_past_due: int, *, text: Mapping[str, str]) -> str:

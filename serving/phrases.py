@@ -14,7 +14,7 @@ from typing import Any
 from babel.dates import format_date, format_interval
 from babel.numbers import format_currency, format_decimal, format_percent
 
-from models import reasons, wording
+from models import reasons, signals, wording
 from models.wording import Wording, locale
 from pipelines.features import BOOK
 
@@ -40,13 +40,17 @@ def wordings() -> Mapping[str, Wording]:
     return {name: Wording(f.cause, f.unit, f.it, f.en) for name, f in BOOK.items()}
 
 
-def signal_text(signal: Mapping[str, Any], language: str) -> str:
-    """The warning with what was usual and what is now, where both are known."""
-    name = word("signals", signal["code"], language)
-    before, now = signal["before"], signal["now"]
-    if not is_known(before) or not is_known(now):
-        return name
-    return f"{name}: {decimal(before, language)} → {decimal(now, language)}"
+def signal_text(signal: Mapping[str, Any], language: str, currency: str) -> str:
+    """The warning in a sentence."""
+    if signal["code"] not in {rule.code for rule in signals.default_rules()}:
+        return word("signals", signal["code"], language)
+    return signals.sentence(
+        signal["code"],
+        before=_or_nan(signal["before"]),
+        now=_or_nan(signal["now"]),
+        language=language,
+        currency=currency,
+    )
 
 
 def reason_text(reason: Mapping[str, Any], language: str, currency: str) -> str:

@@ -276,4 +276,4 @@ def _declaration(kind: str) -> dict[str, Any]:
 
 
 SCHEMA_REF = {"$ref": "#/components/schemas/Problem"}
-EVERY_ROUTE = (400, 401, 403, 404, 405, 406, 413, 415, 422, 429, 500, 503)
+EVERY_ROUTE = (400, 401, 403, 404, 405, 406, 413, 415, 422, 429, 503)

@@ -14,7 +14,7 @@ from serving.answers import JsonAnswer, Scores, invoice_score
 from serving.at_hand import AtHand, now
 from serving.limits import INVOICES_PER_REQUEST
 from serving.messages import EXAMPLE, ScoringRequest
-from serving.problems import Fault, Problem, counted, declared
+from serving.problems import EVERY_ROUTE, Fault, Problem, counted, declared
 from serving.request_ledger import ledger_of
 from serving.strict_requests import StrictRoute
 
@@ -27,7 +27,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         summary="Score invoices from the history in the request",
         response_model=Scores,
         response_class=JsonAnswer,
-        responses=declared(400, 401, 403, 404, 405, 406, 413, 415, 422, 429, 503),
+        responses=declared(*EVERY_ROUTE),
     )
     async def post_scores(
         request: Annotated[

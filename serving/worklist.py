@@ -14,7 +14,7 @@ from pipelines.snapshot import Row, Snapshot, in_worklist_order
 from serving.answers import JsonAnswer, Worklist, invoice_score
 from serving.at_hand import AtHand
 from serving.invoices import InLanguage
-from serving.problems import declared
+from serving.problems import EVERY_ROUTE, declared
 from serving.strict_requests import StrictRoute
 
 ROWS_MAX = 200
@@ -107,7 +107,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         summary="Whom to contact next",
         response_model=Worklist,
         response_class=JsonAnswer,
-        responses=declared(400, 401, 403, 404, 405, 406, 413, 415, 422, 429, 503),
+        responses=declared(*EVERY_ROUTE),
     )
     async def get_worklist(
         band: Annotated[Band | None, Query()] = None,

@@ -1,7 +1,7 @@
 """A service on scores written by hand, and a client that calls it as a browser or program would."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 
+from models.bundle import Bundle, Manifest
+from pipelines.ledger import Ledger
 from pipelines.settings import Settings
 from pipelines.store import ScoreStore
 from serving.app import create_app
@@ -82,7 +84,7 @@ def score_row(**given: Any) -> dict[str, Any]:
         "expected_loss_cents": 7_940,
         "cost_of_delay_cents": 4_815,
         "risk_band": "high",
-        "cause_hint": {"code": "habit", "evidence": ["delay_mean_365"]},
+        "cause_hint": {"code": "habit", "evidence": ["mostly_late"]},
         "reasons_for": "p_late_30",
         "base_probability": 0.25,
         "reasons": [
@@ -191,3 +193,72 @@ def client(scored_home: Path) -> Iterator[Client]:
 
 def no_scorer(*_: Any, **__: Any) -> pa.Table:
     raise AssertionError("without a model nothing is scored")
+
+
+def fake_score(
+    ledger: Ledger, as_of: int, model: Bundle, *, invoices: Sequence[str] | None
+) -> pa.Table:
+    """Scores without a model: every open invoice gets the same, but for its ids and amounts."""
+    paid = set(ledger.payments["invoice_id"].to_pylist())
+    rows = [
+        score_row(
+            invoice_id=invoice["invoice_id"],
+            customer_id=invoice["customer_id"],
+            as_of=date(1970, 1, 1) + timedelta(days=as_of),
+            amount_cents=invoice["amount_cents"],
+            open_cents=invoice["amount_cents"],
+            model_version=model.version,
+        )
+        for invoice in ledger.invoices.to_pylist()
+        if invoice["invoice_id"] not in paid
+        and (invoices is None or invoice["invoice_id"] in invoices)
+    ]
+    return pa.Table.from_pylist(rows or [score_row()])[: len(rows)]
+
+
+FAKE_MODEL = Bundle(
+    model=None,  # type: ignore[arg-type]  # the fake scorer asks it nothing
+    version="2026-06-30-fake000000",
+    manifest=Manifest("2026-06-30-fake000000", "2026-07-01T02:00:00Z", {}, {"cut": "2026-06-30"}),
+)
+
+
+@pytest.fixture(scope="session")
+def scorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A service with a model and no stored scores."""
+    app = create_app(
+        settings(tmp_path_factory.mktemp("model")), score=fake_score, today=lambda: AS_OF
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.bundle.champion", lambda _: FAKE_MODEL)
+        with running(app) as client:
+            yield client
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Client]]:
+    """Starts a service for one test: on these scores of last night, with or without a model."""
+    with ExitStack() as stack:
+
+        def start(
+            rows: list[dict[str, Any]] | None = None,
+            *,
+            model: bool = False,
+            today: date = AS_OF,
+            **given: Any,
+        ) -> Client:
+            if rows:
+                publish(tmp_path, rows)
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
+            if model:
+                patch.setattr("models.bundle.champion", lambda _: FAKE_MODEL)
+            app = create_app(settings(tmp_path, **given), score=fake_score, today=lambda: today)
+            return stack.enter_context(running(app))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def row() -> Callable[..., dict[str, Any]]:
+    """A row of the scores table, with what a test wants to be different."""
+    return score_row
