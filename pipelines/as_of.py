@@ -16,7 +16,7 @@ import numpy as np
 
 from pipelines.events import Counts, Events, Flags, Floats, Whole
 
-Values = Counts | Floats
+Values = Whole | Floats
 Key = tuple[Hashable, ...]
 
 BLOCK = 1 << 15  # queries evaluated together: their intermediate columns stay in the cache
@@ -41,7 +41,7 @@ class Context:
         *,
         owners: Mapping[str, Whole],
         as_of: Whole,
-        inputs: Mapping[str, Floats],
+        inputs: Mapping[str, Whole | Floats],
     ) -> None:
         self.events = events
         self.owners = {name: owner.astype(np.int32, copy=False) for name, owner in owners.items()}
@@ -385,7 +385,7 @@ def evaluate(
     *,
     owners: Mapping[str, Whole],
     as_of: Whole,
-    inputs: Mapping[str, Floats],
+    inputs: Mapping[str, Whole | Floats],
 ) -> Floats:
     """The expressions' values, one row for each query and one column for each node.
 

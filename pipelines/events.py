@@ -11,6 +11,7 @@ from pipelines.ordering import order
 
 Owners = npt.NDArray[np.int32]
 Days = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.integer]

@@ -47,7 +47,7 @@ def inputs(ledger: Ledger, settlement: Settlement) -> dict[str, Whole | Floats]:
         "due_day": settlement.due_day,
         "due_rolled_days": settlement.due_day - raw,
         "due_weekday": weekday(settlement.due_day),
-        "due_dow": weekday(raw) + 1,
+        "due_dow": weekday(raw),
         "due_dom": day_of_month(raw),
         "due_month": month(raw),
         "due_month_end": is_month_end(raw).astype(np.int64),

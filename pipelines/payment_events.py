@@ -100,6 +100,7 @@ def _paydays(paid: Events, day: Days) -> dict[str, Events]:
             owner[new],
             paid.day[new],
             customers,
+            paid_day=day[new],
             weekday=weekday(day[new]),
             month_end=is_month_end(day[new]),
         ),

@@ -27,8 +27,8 @@ reduced_due = Stream(
     "reduced_due"
 )  # the same once due; short: part-paid ones, residual: their rest
 touched = Stream("touched")  # invoices on their first payment
-paid = Stream("paid")  # cash: amount, receipt, partial, in_run, latest payment day so far
-paydays = Stream("paydays")  # days with a payment: weekday (0 is Monday), month_end
+paid = Stream("paid")  # cash: amount; receipt, partial and in_run: 1 for payments that are
+paydays = Stream("paydays")  # days with a payment: paid_day, weekday (0 is Monday), month_end
 gaps = Stream("gaps")  # the same but the first: gap, the days since the one before
 unallocated = Stream("unallocated")  # cash not yet applied to an invoice: amount
 credited = Stream("credited")  # credit notes: amount

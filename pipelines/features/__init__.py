@@ -1,1 +1,59 @@
+"""The book of features: one family a file, and the one function that works them out."""
 
+import hashlib
+
+import numpy as np
+
+from pipelines.as_of import evaluate
+from pipelines.events import Floats, Whole
+from pipelines.features.activity import ACTIVITY
+from pipelines.features.delays import DELAYS
+from pipelines.features.feature import Feature
+from pipelines.features.gaps import GAPS
+from pipelines.features.invoice import INVOICE
+from pipelines.features.peer_table import Peers
+from pipelines.features.peers import PEERS
+from pipelines.features.rhythm import RHYTHM
+from pipelines.features.trend import TREND
+from pipelines.streams import Streams
+
+__all__ = ["BOOK", "Feature", "Peers", "compute", "fingerprint"]
+
+FAMILIES = (ACTIVITY, DELAYS, TREND, RHYTHM, GAPS, INVOICE, PEERS)
+
+BOOK: dict[str, Feature] = {feature.name: feature for family in FAMILIES for feature in family}
+
+STREAMS_VERSION = 1  # to be raised when the meaning of a stream changes: expressions cannot tell
+
+
+def compute(streams: Streams, invoice_rows: Whole, as_of: Whole, peers: Peers) -> Floats:
+    """The book's values, one row for each question "this invoice, as of this day".
+
+    Missing is NaN. The bits of a row do not depend on what else is asked, or on what else the
+    streams hold.
+    """
+    rows = np.asarray(invoice_rows, np.int64)
+    days = np.asarray(as_of, np.int64)
+    customer = streams.customer[rows]
+    sorted_ = np.lexsort((days, customer))  # questions in the order of the events are fastest
+    rows, days, customer = rows[sorted_], days[sorted_], customer[sorted_]
+
+    values = evaluate(
+        [feature.node for feature in BOOK.values()],
+        {**streams.events, **peers.events},
+        owners={"customer": customer, "invoice": rows, **peers.owners(streams.groups, rows)},
+        as_of=days,
+        inputs={
+            **{name: column[rows] for name, column in streams.inputs.items()},
+            **peers.known(streams.groups, rows),
+        },
+    )
+    out = np.empty_like(values)
+    out[sorted_] = values
+    return out
+
+
+def fingerprint() -> str:
+    """The hash of all expressions: a model may only be asked with the book it learned from."""
+    expressions = [(name, feature.node.key) for name, feature in BOOK.items()]
+    return hashlib.sha256(repr((STREAMS_VERSION, expressions)).encode()).hexdigest()

@@ -1,0 +1,128 @@
+"""Invoiced against paid: what is open, overdue, short-paid or not yet matched."""
+
+from pipelines.as_of import as_of
+from pipelines.features.feature import family
+from pipelines.ledger import NEVER
+from pipelines.streams import (
+    credited,
+    due,
+    issued,
+    oldest_overdue,
+    paid,
+    reduced,
+    reduced_due,
+    touched,
+    unallocated,
+)
+
+feature = family("gaps", cause="invoiced_vs_paid")
+
+outstanding = issued.sum("amount") - reduced.sum("amount")
+overdue = due.sum("amount") - reduced_due.sum("amount")
+
+GAPS = (
+    feature(
+        "outstanding",
+        outstanding,
+        "cents",
+        (0, 5_000_000),
+        cause="exposure",
+        it="deve in tutto {value} (di solito {usual})",
+        en="owes {value} in all (usually {usual})",
+    ),
+    feature(
+        "overdue",
+        overdue,
+        "cents",
+        (0, 1_000_000),
+        cause="exposure",
+        it="ha {value} di scaduto (di solito {usual})",
+        en="has {value} overdue (usually {usual})",
+    ),
+    feature(
+        "n_overdue",
+        due.count() - reduced_due.sum("closed"),
+        "count",
+        (0, 5),
+        cause="exposure",
+        it="ha {value} fatture scadute (di solito {usual})",
+        en="has {value} overdue invoices (usually {usual})",
+    ),
+    feature(
+        "oldest_overdue_age",
+        as_of - oldest_overdue.last("due_day").unless(int(NEVER)),
+        "days",
+        (1, 60),
+        cause="exposure",
+        it="la fattura scaduta più vecchia lo è da {value} (di solito {usual})",
+        en="the oldest overdue invoice has been so for {value} (usually {usual})",
+    ),
+    feature(
+        "overdue_share",
+        overdue / outstanding,
+        "share",
+        (0, 0.5),
+        cause="exposure",
+        it="il {value} di quanto deve è scaduto (di solito {usual})",
+        en="{value} of what it owes is overdue (usually {usual})",
+    ),
+    *(
+        feature(
+            f"paid_ratio_{w}",
+            paid.sum("amount", w) / issued.sum("amount", w),
+            "share",
+            (0.6, 1.3),
+            it=f"ha pagato il {{value}} del fatturato di {w} giorni (di solito {{usual}})",
+            en=f"paid {{value}} of what was invoiced over {w} days (usually {{usual}})",
+        )
+        for w in (90, 365)
+    ),
+    feature(
+        "paid_vs_invoiced_gap",
+        1 - paid.sum("amount", 90) / due.sum("amount", 90),
+        "share",
+        (-0.3, 0.4),
+        it="negli ultimi 90 giorni manca il {value} di quanto è scaduto (di solito {usual})",
+        en="over the last 90 days {value} of what fell due is missing (usually {usual})",
+    ),
+    feature(
+        "short_share",
+        reduced_due.sum("short") / touched.count(),
+        "share",
+        (0, 0.2),
+        it="il {value} delle fatture pagate lo è solo in parte (di solito {usual})",
+        en="{value} of the invoices it paid are paid only in part (usually {usual})",
+    ),
+    feature(
+        "short_residual_mean",
+        reduced_due.sum("residual") / reduced_due.sum("short"),
+        "cents",
+        (100, 100_000),
+        it="sulle fatture pagate in parte restano in media {value} (di solito {usual})",
+        en="part-paid invoices are short by {value} on average (usually {usual})",
+    ),
+    feature(
+        "n_partial_365",
+        paid.sum("partial", 365),
+        "count",
+        (0, 5),
+        it="ha fatto {value} pagamenti parziali nell'ultimo anno (di solito {usual})",
+        en="made {value} part payments over the last year (usually {usual})",
+    ),
+    feature(
+        "unallocated",
+        unallocated.sum("amount"),
+        "cents",
+        (0, 100_000),
+        it="ha incassi non ancora abbinati per {value} (di solito {usual})",
+        en="has {value} of cash not yet matched with invoices (usually {usual})",
+    ),
+    feature(
+        "credit_note_share_365",
+        credited.sum("amount", 365) / issued.sum("amount", 365),
+        "share",
+        (0, 0.1),
+        it="le note di credito dell'ultimo anno sono il {value} del fatturato (di solito {usual})",
+        en="credit notes of the last year are {value} of what was invoiced (usually {usual})",
+    ),
+)
