@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -256,6 +257,17 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Client]]:
             return stack.enter_context(running(app))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def home_with() -> Callable[..., SimpleNamespace]:
+    """Publishes rows that differ from a usual one, and gives what a service on them needs."""
+
+    def fill(home: Path, changes: list[dict[str, Any]]) -> SimpleNamespace:
+        publish(home, [score_row(**change) for change in changes])
+        return SimpleNamespace(settings=settings(home), score=fake_score, as_of=AS_OF)
+
+    return fill
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import pytest
 
 from serving.limits import INVOICES_INLINE, ScoringPlaces
 from serving.problems import (
+    EVERY_ROUTE,
     KINDS,
     MEDIA_TYPE,
     TYPE_PREFIX,

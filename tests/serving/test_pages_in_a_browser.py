@@ -1,0 +1,136 @@
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from serving.app import create_app
+
+CHROMIUM = Path("/usr/bin/chromium")
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "<svg onload=alert(1)>",
+    "{{7*7}} ${7*7}",
+    "javascript:alert(1)",
+    "\u202eoeruen S.r.l.",
+    "Società Agricola Le Querce di Montepulciano e della Val d'Orcia S.c.a.r.l.",
+    "W" * 300,
+    "山田商事株式会社",
+    "شركة النور للتجارة",
+]
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM.exists():
+        if os.environ.get("CI"):
+            pytest.fail("CI must have chromium: apt-get install chromium")
+        pytest.skip("needs Debian's chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, home_with):
+    """A real server with one invoice for each hostile name."""
+    home = home_with(
+        tmp_path_factory.mktemp("browser"),
+        [
+            {"invoice_id": f"I-{i}", "customer_id": f"C-{i}", "customer_name": name}
+            for i, name in enumerate(HOSTILE)
+        ],
+    )
+    app = create_app(home.settings, score=home.score, today=lambda: home.as_of)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens a page and keeps what it complains about; nothing may be complained about."""
+    contexts, complaints = [], []
+
+    def open_page(path, *, width=1280, colours="light", language="en-GB", javascript=True):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=colours,
+            locale=language,
+            java_script_enabled=javascript,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+        page.on(
+            "request",
+            lambda asked: None if asked.url.startswith(address) else complaints.append(asked.url),
+        )
+        page.goto(address + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def test_hostile_names_are_read_and_not_run(visit):
+    """A78."""
+    page = visit("/")
+    assert sorted(page.locator("tbody th a bdi").all_inner_texts()) == sorted(HOSTILE)
+    for i, name in enumerate(HOSTILE):
+        assert visit(f"/customers/C-{i}").locator("h1 bdi").inner_text() == name
+
+
+def test_a_reversed_name_does_not_reverse_its_row(visit):
+    """A81."""
+    page = visit("/")
+    row = page.locator("tbody tr", has_text="oeruen")
+    assert row.locator("td.number .figure").inner_text() == "€4,235.00"
+    name, amount = row.locator("th bdi").first, row.locator("td.number .figure")
+    assert name.bounding_box()["x"] < amount.bounding_box()["x"]
+
+
+@pytest.mark.parametrize("width", [1280, 900, 360])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_nothing_sticks_out_of_a_small_screen(visit, width, colours):
+    for path in ("/", "/customers/C-0", "/customers/C-7", "/?band=low"):
+        page = visit(path, width=width, colours=colours)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_a_reader_without_scripts_filters_and_opens_a_customer(visit):
+    page = visit("/", javascript=False, language="it-IT")
+    page.get_by_label("Rischio").select_option("high")
+    page.get_by_role("button", name="Filtra").click()
+    assert "band=high" in page.url
+    page.get_by_role("link", name="山田商事株式会社").click()
+    assert page.locator("h1 bdi").inner_text() == "山田商事株式会社"
+    assert page.locator("h3").first.inner_text() == "INCASSO PREVISTO"
+
+
+def test_the_language_can_be_switched(visit):
+    page = visit("/", language="it-IT")
+    page.get_by_role("link", name="English").click()
+    assert page.locator("h1").inner_text() == "Worklist"
+
+
+def test_the_documentation_works_offline(visit):
+    page = visit("/docs")
+    page.get_by_text("Score invoices from the history in the request").wait_for()
