@@ -6,6 +6,7 @@ two ways (03/04/2026, 1.234) is refused whole, with its lines, until the mapping
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
@@ -70,8 +71,14 @@ def blank_as_null(raw: pa.Array, form: Format) -> pa.Array:
 
 def normal_text(raw: pa.Array) -> pa.Array:
     """Text in NFKC, without zero-width marks and without space at its ends."""
-    if not pc.all(pc.string_is_ascii(raw), min_count=0).as_py():
-        raw = pc.replace_substring_regex(pc.utf8_normalize(raw, form="NFKC"), INVISIBLE, "")
+    plain = pc.string_is_ascii(raw)
+    if not pc.all(plain, min_count=0).as_py():
+        foreign = pc.replace_substring_regex(raw.filter(pc.invert(plain)), INVISIBLE, "")
+        # Arrow's own utf8_normalize leaves decomposed letters as they are.
+        composed = [normalize("NFKC", text) for text in foreign.to_pylist()]
+        raw = pc.replace_with_mask(
+            raw, pc.invert(plain).fill_null(False), pa.array(composed, pa.string())
+        )
     trimmed = pc.utf8_trim_whitespace(raw)
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 

@@ -94,6 +94,46 @@ def load(mapping: str | Path) -> Mapping:
     return _Reader(path.name).mapping(path.stem, told)
 
 
+# What each key of a mapping may hold.
+_TOP: dict[str, type] = {"title": str, "currency": str, "format": dict, "rows": list}
+_FORMAT: dict[str, type] = {
+    "encoding": str,
+    "separator": str,
+    "decimal": str,
+    "date": str,
+    "zone": str,
+    "nulls": list,
+}
+_ROWS: dict[str, type] = {
+    "from": str,
+    "into": str,
+    "columns": dict,
+    "where": dict,
+    "unless": dict,
+    "filled": list,
+    "nonzero": list,
+    "one_row_per": str,
+    "join": dict,
+    "without": dict,
+}
+_ORIGIN: dict[str, type] = {
+    "column": str,
+    "first_of": list,
+    "ids": list,
+    "constant": object,
+    "occurrence": bool,
+    "plus_days": int,
+    "minus_days": int,
+    "values": dict,
+    "negate": bool,
+    "absolute": bool,
+    "inverse": bool,
+    "date": str,
+    "decimal": str,
+}
+_LINK: dict[str, type] = {"file": str, "on": str, "to": str}
+
+
 class _Reader:
     """Reads one mapping and keeps every fault that it meets."""
 
@@ -101,22 +141,34 @@ class _Reader:
         self.file_name = file_name
         self.faults: list[str] = []
 
-    def mapping(self, name: str, told: dict[str, Any]) -> Mapping:
-        self._known(told, {"title", "currency", "format", "rows"}, "the mapping")
+    def mapping(self, name: str, given: dict[str, Any]) -> Mapping:
+        told = self._checked(given, _TOP, "the mapping")
         form = self._form(told.get("format", {}))
-        rows = told.get("rows", [])
-        parts = tuple(self._part(part, f"rows {n}") for n, part in enumerate(rows, 1))
+        rows = enumerate(told.get("rows", []), 1)
+        parts = tuple(self._part(part, f"rows {n}") for n, part in rows)
         if self.faults:
             raise IntakeRefused([f"{self.file_name}: {fault}" for fault in self.faults])
         return Mapping(name, form, told.get("currency"), parts)
 
-    def _known(self, told: Dictionary[str, Any], among: set[str], where: str) -> None:
-        for key in sorted(set(told) - among):
-            allowed = ", ".join(sorted(among))
-            self.faults.append(f"{where}: expected one of {allowed}, got: {key}")
+    def _checked(self, given: Any, kinds: dict[str, type], where: str) -> dict[str, Any]:
+        """The keys that are known and hold what they should; the others are faults."""
+        if not isinstance(given, dict):
+            self.faults.append(f"{where}: expected a table, got: {given!r}")
+            return {}
+        good = {}
+        for key, value in given.items():
+            if key not in kinds:
+                allowed = ", ".join(sorted(kinds))
+                self.faults.append(f"{where}: expected one of {allowed}, got: {key}")
+            elif not isinstance(value, kinds[key]):
+                kind = kinds[key].__name__
+                self.faults.append(f"{where}: {key} must be of type {kind}, got: {value!r}")
+            else:
+                good[key] = value
+        return good
 
-    def _form(self, told: dict[str, Any]) -> Format:
-        self._known(told, {"encoding", "separator", "decimal", "date", "zone", "nulls"}, "[format]")
+    def _form(self, given: Any) -> Format:
+        told = self._checked(given, _FORMAT, "[format]")
         self._decimal(told, "[format]")
         try:
             codecs.lookup(told.get("encoding", "utf-8"))
@@ -124,82 +176,80 @@ class _Reader:
             self.faults.append(f"[format]: unknown encoding {told['encoding']!r}")
         try:
             ZoneInfo(told.get("zone", "UTC"))
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             self.faults.append(f"[format]: unknown zone {told['zone']!r}")
         if len(told.get("separator", ",")) != 1:
             self.faults.append("[format]: separator must be one character")
-        known = {key: told[key] for key in told if key in Format.__dataclass_fields__}
-        return Format(**{**known, "nulls": frozenset(told.get("nulls", ()))})
+        return Format(**{**told, "nulls": frozenset(map(str, told.get("nulls", ())))})
 
     def _decimal(self, told: Dictionary[str, Any], where: str) -> None:
         if told.get("decimal", ".") not in (".", ","):
             self.faults.append(f"{where}: decimal must be '.' or ',', got: {told['decimal']!r}")
 
-    def _part(self, told: dict[str, Any], where: str) -> Part:
-        fields = {"from", "into", "columns", "where", "unless", "filled", "nonzero"}
-        self._known(told, fields | {"one_row_per", "join", "without"}, where)
+    def _part(self, given: Any, where: str) -> Part:
+        told = self._checked(given, _ROWS, where)
         for needed in ("from", "into", "columns"):
             if needed not in told:
                 self.faults.append(f"{where}: {needed} is missing")
-        table = told.get("into", "")
-        if table and table not in TABLES:
-            self.faults.append(f"{where}: into must be one of {', '.join(TABLES)}, got: {table}")
-        columns = told.get("columns", {})
+        table, columns = told.get("into", ""), told.get("columns", {})
         if table in TABLES:
-            self._known(columns, {c.name for c in TABLES[table].columns}, f"{where} columns")
+            kinds: dict[str, type] = {c.name: object for c in TABLES[table].columns}
+            columns = self._checked(columns, kinds, f"{where} columns")
             self._required(table, columns, where)
+        elif table:
+            self.faults.append(f"{where}: into must be one of {', '.join(TABLES)}, got: {table}")
+        if (unique := told.get("one_row_per")) is not None and unique not in columns:
+            self.faults.append(f"{where}: one_row_per must be one of its columns, got: {unique}")
         return Part(
             file=told.get("from", ""),
             table=table,
             columns={name: self._origin(name, o, where) for name, o in columns.items()},
             where=self._values(told, "where"),
             unless=self._values(told, "unless"),
-            filled=tuple(told.get("filled", ())),
-            nonzero=tuple(told.get("nonzero", ())),
-            one_row_per=told.get("one_row_per"),
+            filled=tuple(map(str, told.get("filled", ()))),
+            nonzero=tuple(map(str, told.get("nonzero", ()))),
+            one_row_per=unique,
             join=self._link(told, "join", where),
             without=self._link(told, "without", where),
         )
 
     def _required(self, table: str, columns: Dictionary[str, Any], where: str) -> None:
-        dated = {"issue_date"} <= columns.keys() and {"terms_days", "terms_code"} & columns.keys()
+        dated = "issue_date" in columns and {"terms_days", "terms_code"} & columns.keys()
         for column in TABLES[table].columns:
-            if column.required and column.name not in columns:
-                if column.name == "due_date" and dated:
-                    continue  # computed from the terms
+            computed = column.name == "due_date" and dated
+            if column.required and column.name not in columns and not computed:
                 self.faults.append(f"{where}: {table} needs {column.name}")
 
-    def _origin(self, name: str, told: Any, where: str) -> Origin:
-        if isinstance(told, str):
-            return Origin(column=told)
-        if not isinstance(told, dict):
-            self.faults.append(f"{where}: {name} must be a column's name or a table, got: {told!r}")
-            return Origin()
+    def _origin(self, name: str, given: Any, where: str) -> Origin:
+        if isinstance(given, str):
+            return Origin(column=given)
         where = f"{where} {name}"
-        self._known(told, set(Origin.__dataclass_fields__), where)
+        if not isinstance(given, dict):
+            self.faults.append(f"{where}: expected a column's name or a table, got: {given!r}")
+            return Origin()
+        told = self._checked(given, _ORIGIN, where)
         self._decimal(told, where)
-        known = {key: told[key] for key in told if key in Origin.__dataclass_fields__}
-        if sum(key in known for key in ("column", "first_of", "ids", "constant")) != 1:
+        if sum(key in told for key in ("column", "first_of", "ids", "constant")) != 1:
             self.faults.append(f"{where}: state one of column, first_of, ids, constant")
         for several in ("first_of", "ids"):
-            known[several] = tuple(known.get(several, ()))
-        if "constant" in known:
-            known["constant"] = str(known["constant"])
-        return Origin(**known)
+            told[several] = tuple(map(str, told.get(several, ())))
+        if "constant" in told:
+            told["constant"] = str(told["constant"])
+        told["values"] = {key: str(value) for key, value in told.get("values", {}).items()}
+        return Origin(**told)
 
     def _values(self, told: Dictionary[str, Any], key: str) -> dict[str, tuple[str, ...]]:
         chosen: dict[str, Any] = told.get(key, {})
         return {
-            column: (values,) if isinstance(values, str) else tuple(str(v) for v in values)
+            column: tuple(map(str, values)) if isinstance(values, list) else (str(values),)
             for column, values in chosen.items()
         }
 
     def _link(self, told: Dictionary[str, Any], key: str, where: str) -> Link | None:
         if key not in told:
             return None
-        link: dict[str, str] = told[key]
-        self._known(link, {"file", "on", "to"}, f"{where} {key}")
-        if link.keys() != {"file", "on", "to"}:
+        link = self._checked(told[key], _LINK, f"{where} {key}")
+        if link.keys() != _LINK.keys():
             self.faults.append(f"{where}: {key} needs file, on and to")
             return None
         return Link(**link)

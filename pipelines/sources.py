@@ -235,7 +235,8 @@ def _intake(
     if cash.num_rows:
         total = sum(cash["amount_cents"].to_pylist())
         warnings.append(
-            f"payments: {cash.num_rows:,} without an invoice, {total / 100:,.2f} {currency} unallocated"
+            f"payments: {cash.num_rows:,} without an invoice, "
+            f"{total / 100:,.2f} {currency} unallocated"
         )
     warnings += _flag_sentences(accepted.flags)
     return Intake(
