@@ -1,6 +1,6 @@
 """The ledger that is used where none is named: invented, small, the same on every machine."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from models import durable
@@ -17,8 +17,3 @@ def folder(home: Path) -> Path:
         with durable.folder(sample) as aside:
             synthetic.write(aside, customers=CUSTOMERS)
     return sample
-
-
-def choose(home: Path, named: str | None, *, today: date) -> tuple[str, date]:
-    """The ledger that was named and today, or else the sample and the day after its last one."""
-    return (named, today) if named else (str(folder(home)), AS_OF)

@@ -54,9 +54,10 @@ class Settings(BaseSettings):
         return self.tracking_uri or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
 
     @property
-    def mlflow_artifacts(self) -> str:
-        """Where MLflow keeps its files; under `home`, they move with it."""
-        return self.artifact_root or str(self.home.resolve() / "mlflow")
+    def mlflow_artifacts(self) -> str | None:
+        """Where MLflow keeps its files: under `home`, to move with it, unless a server decides."""
+        beside = None if self.tracking_uri else str(self.home.resolve() / "mlflow")
+        return self.artifact_root or beside
 
     @property
     def models_folder(self) -> Path:

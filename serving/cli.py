@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +15,10 @@ import typer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from pipelines.promotion import Trained
 
+    from pipelines.job import Job
     from pipelines.night import Night
+    from pipelines.promotion import Trained
     from pipelines.settings import Settings
 
 app = typer.Typer(
@@ -70,15 +71,15 @@ def demo(
     """Invent a ledger, train on it, score it and show whom to contact first."""
     from serving import terminal
 
-    settings, source, as_of = _chosen(None, None)
-    terminal.say(f"An invented ledger of 200 customers is in {source}.") if not as_json else None
-    trained = _train(settings, source, None, as_of, quiet=as_json)
-    night = _nightly(settings, source, None, as_of, quiet=as_json)
+    job = _job(None, None, None)
+    trained = _train(job, quiet=as_json)
+    night = _nightly(job, quiet=as_json)
     if as_json:
         terminal.as_json({"training": trained, "night": night})
         return
     _show_training(trained)
-    _show_night(settings, night, rows)
+    _show_night(job, night, rows)
+    settings = job.settings
     terminal.say(
         "\nThe same worklist as a page, and the API beside it:  puntuale serve\n"
         f"then open http://{settings.host}:{settings.port}/"
@@ -88,13 +89,14 @@ def demo(
 @app.command()
 def check(ledger: Ledger, mapping: Mapping = None, rows: Rows = 10, as_json: Json = False) -> None:
     """Read a ledger and show what is usable, what is not, and why (exit 3: too much is not)."""
-    from pipelines import night, sources
+    from pipelines import reading
+    from pipelines.sources import IntakeRefused
     from serving import terminal
 
-    settings = _settings()
+    job = _job(ledger, mapping, None)
     with terminal.working(steps=1, quiet=as_json) as tell:
         tell("reading the ledger")
-        intake = night.take_in(settings, ledger, mapping=mapping, today=date.today())
+        intake = reading.take_in(job)
     account = intake.reconciliation.to_pylist()
     aside = intake.quarantine[:rows].to_pylist()
     if as_json:
@@ -112,8 +114,8 @@ def check(ledger: Ledger, mapping: Mapping = None, rows: Rows = 10, as_json: Jso
         for warning in intake.warnings:
             terminal.warn(warning)
     try:
-        night.stop_if_too_much(settings, intake)
-    except sources.IntakeRefused as refused:
+        reading.stop_if_too_much(job.settings, intake)
+    except IntakeRefused as refused:
         raise typer.Exit(terminal.stop(refused)) from None
 
 
@@ -127,8 +129,7 @@ def train(
     """Train on what was known before a day, judge the model and promote it if it does not lose."""
     from serving import terminal
 
-    settings, source, day = _chosen(ledger, as_of)
-    trained = _train(settings, source, mapping, day, quiet=as_json)
+    trained = _train(_job(ledger, mapping, as_of), quiet=as_json)
     terminal.as_json(trained) if as_json else _show_training(trained)
 
 
@@ -142,23 +143,25 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score what is open and show whom to contact first; nothing is published."""
-    from pipelines import night
+    from pipelines import night, reading
     from pipelines.snapshot import in_worklist_order
     from serving import terminal
 
-    settings, source, day = _chosen(ledger, as_of)
-    model = night.champion(settings)
+    job = _job(ledger, mapping, as_of)
+    model = night.champion(job.settings)
     with terminal.working(steps=2, quiet=as_json) as tell:
         tell("reading the ledger")
-        intake = night.read(settings, source, mapping=mapping, today=max(date.today(), day))
+        intake = reading.read(job)
         tell("scoring what is open")
-        scores = in_worklist_order(night.score(intake.ledger, as_of=day, model=model))
+        scores = in_worklist_order(night.score(job, intake, model))
     if out is not None:
         _write(scores, out)
     if as_json:
-        terminal.as_json(_answers(scores[:rows].to_pylist(), settings, intake.currency))
+        terminal.as_json(_answers(scores[:rows].to_pylist(), job.settings, intake.currency))
         return
-    _show_worklist(scores[:rows].to_pylist(), f"{scores.num_rows:,} open invoices as of {day}")
+    _show_worklist(
+        scores[:rows].to_pylist(), f"{scores.num_rows:,} open invoices as of {job.as_of}"
+    )
 
 
 @app.command()
@@ -177,15 +180,16 @@ def backtest(
 ) -> None:
     """Go back to each day, train only on what was known then, and predict what came after."""
     from pipelines import backtest as replay
-    from pipelines import night
+    from pipelines import reading
+    from pipelines.job import day_number
     from serving import terminal
 
-    settings = _settings()
+    job = _job(ledger, mapping, None)
     days = sorted({moment.date() for moment in as_of})
     with terminal.working(steps=len(days) + 1, quiet=as_json) as tell:
         tell("reading the ledger")
-        intake = night.read(settings, ledger, mapping=mapping, today=date.today())
-        predictions = replay.predict(intake.ledger, [night.day_number(d) for d in days], tell=tell)
+        intake = reading.read(job)
+        predictions = replay.predict(intake.ledger, [day_number(d) for d in days], tell=tell)
     _write(predictions, out)
     if ledger_out is not None:
         _write(replay.outcomes(intake.ledger), ledger_out)
@@ -204,9 +208,9 @@ def nightly(
     """Score the whole portfolio and publish it to the API and the page; again changes nothing."""
     from serving import terminal
 
-    settings, source, day = _chosen(ledger, as_of)
-    night = _nightly(settings, source, mapping, day, quiet=as_json)
-    terminal.as_json(night) if as_json else _show_night(settings, night, rows)
+    job = _job(ledger, mapping, as_of)
+    night = _nightly(job, quiet=as_json)
+    terminal.as_json(night) if as_json else _show_night(job, night, rows)
 
 
 @app.command()
@@ -247,38 +251,28 @@ def _settings() -> "Settings":
     return Settings()
 
 
-def _chosen(ledger: str | None, as_of: datetime | None) -> tuple["Settings", str, date]:
-    """The settings, the ledger that is meant and the day as of which it is asked."""
-    from pipelines import invented_sample
+def _job(ledger: str | None, mapping: str | None, as_of: datetime | None) -> "Job":
+    from pipelines.job import Job
 
-    settings = _settings()
-    named = ledger or settings.ledger
-    source, day = invented_sample.choose(settings.home, named, today=date.today())
-    return settings, source, as_of.date() if as_of else day
+    now = datetime.now(UTC).replace(microsecond=0)
+    day = as_of.date() if as_of else None
+    return Job.of(_settings(), at=now, ledger=ledger, mapping=mapping, as_of=day)
 
 
-def _train(
-    settings: "Settings", source: str, mapping: str | None, as_of: date, *, quiet: bool
-) -> "Trained":
+def _train(job: "Job", *, quiet: bool) -> "Trained":
     from pipelines import promotion
     from serving import terminal
 
     with terminal.working(steps=promotion.STEPS, quiet=quiet) as tell:
-        return promotion.run(
-            settings, source=source, mapping=mapping, as_of=as_of, trained_at=_now(), tell=tell
-        )
+        return promotion.run(job, tell=tell)
 
 
-def _nightly(
-    settings: "Settings", source: str, mapping: str | None, as_of: date, *, quiet: bool
-) -> "Night":
+def _nightly(job: "Job", *, quiet: bool) -> "Night":
     from pipelines import night
     from serving import terminal
 
     with terminal.working(steps=night.STEPS, quiet=quiet) as tell:
-        return night.run(
-            settings, source=source, mapping=mapping, as_of=as_of, computed_at=_now(), tell=tell
-        )
+        return night.run(job, tell=tell)
 
 
 def _show_training(trained: "Trained") -> None:
@@ -291,11 +285,11 @@ def _show_training(trained: "Trained") -> None:
         terminal.say(f"  {reason}")
 
 
-def _show_night(settings: "Settings", night: "Night", rows: int) -> None:
+def _show_night(job: "Job", night: "Night", rows: int) -> None:
     from pipelines.store import ScoreStore
     from serving import terminal
 
-    snapshot = ScoreStore(settings.scores_folder).snapshot(night.snapshot)
+    snapshot = ScoreStore(job.settings.scores_folder).snapshot(night.snapshot)
     published = "published" if night.is_new else "published before, nothing changed"
     terminal.say(
         f"\n{night.invoices:,} open invoices as of {night.as_of}, "
@@ -352,7 +346,3 @@ def _whole(path: Path) -> Iterator[Path]:
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)

@@ -1,0 +1,201 @@
+"""The training recipe: learn from what was known before a day, judge, log, and promote or not.
+
+Plain functions: the command line calls `run`, the Prefect flow calls the same steps one by one.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version as installed
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import models
+import pipelines
+from models import bundle, durable, figures, fitting
+from models.bundle import Bundle
+from models.late_payment import LatePaymentModel
+from models.registry import CHALLENGER, Registered, Registry, Training
+from pipelines import contest, dataset, features, fingerprint, matured_window, reading
+from pipelines.contest import Contest, Verdict
+from pipelines.job import Job, day_number
+from pipelines.ledger import Ledger
+from pipelines.settings import Settings
+
+STEPS = 5  # that `run` tells of
+EXAMPLE_ROWS = 5  # logged with the model, to show what its trees read
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run leaves to tell."""
+
+    version: str
+    number: str  # in MLflow
+    cut_off: date
+    promoted: bool
+    why: tuple[str, ...]
+    figures: dict[str, float]
+
+    def summary(self) -> list[dict[str, object]]:
+        """Log-loss and AUC by contender, test and horizon, for a table."""
+        rows: dict[tuple[str, str, str], dict[str, object]] = {}
+        for name, value in self.figures.items():
+            who, test, metric, horizon = name.split(".")
+            row = rows.setdefault(
+                (test, horizon, who),
+                {
+                    "test": test,
+                    "horizon": horizon,
+                    "who": who.replace("_", " "),
+                    "rows": 0,
+                    "log_loss": None,
+                    "auc": None,
+                },
+            )
+            if metric in row:
+                row[metric] = int(value) if metric == "rows" else round(value, 4)
+        return [rows[key] for key in sorted(rows)]
+
+
+def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Trained:
+    """Train on what was known before the day; the model takes over unless it loses to somebody."""
+    tell("reading the ledger")
+    ledger = reading.read(job).ledger
+    tell("learning")
+    model = learn(ledger, cut_off=job.as_of)
+    tell("judging on the last window")
+    champion = bundle.champion(job.settings.models_folder)
+    judged = judge(ledger, cut_off=job.as_of, champion=champion)
+    verdict = contest.decide(judged)
+    tell("logging to MLflow")
+    registered = log(job, ledger, model, judged, verdict)
+    tell("promoting")
+    promote(job.settings, registered, verdict)
+    return told(job, registered, judged, verdict)
+
+
+def learn(ledger: Ledger, *, cut_off: date) -> LatePaymentModel:
+    """The model of everything known before the day."""
+    day = day_number(cut_off)
+    data = dataset.build(ledger, cut_off=day)
+    return fitting.fit(data.rows, cohorts=data.cohorts, peers=data.peers.as_columns(), cut_off=day)
+
+
+def judge(ledger: Ledger, *, cut_off: date, champion: Bundle | None = None) -> Contest:
+    """What the recipe, the champion and the curve say of the last window whose outcomes are known.
+
+    The recipe is fitted anew on what was known when the window began: the final model has seen it.
+    So has a champion whose training ended later; it is left out.
+    """
+    origin = matured_window.begin(cut_off)
+    window = matured_window.of(ledger, cut_off=cut_off)
+    recipe = learn(ledger, cut_off=origin)
+    said = {
+        contest.CHALLENGER: window.said_by(recipe),
+        contest.CURVE: window.said_by(recipe, curve_alone=True),
+    }
+    if champion is not None and str(champion.manifest.facts["cut_off"]) <= origin.isoformat():
+        said[contest.CHAMPION] = window.said_by(champion.model)
+    return Contest(window.outcomes, said, window.tests)
+
+
+def log(
+    job: Job, ledger: Ledger, model: LatePaymentModel, judged: Contest, verdict: Verdict
+) -> Registered:
+    """Export the model as a bundle, log it with its figures and register it as the challenger."""
+    measured = judged.figures()
+    fingerprints = {
+        "data": fingerprint.of_ledger(ledger),
+        "features": features.fingerprint(),
+        "code": code_version(),
+    }
+    with TemporaryDirectory() as temporary:
+        files, exported = Path(temporary) / "files", Path(temporary) / "bundle"
+        files.mkdir()
+        model.save(files)
+        bundle.export(
+            files,
+            to=exported,
+            version=bundle.version_of(files, cut=job.as_of.isoformat()),
+            created_at=job.at.isoformat(timespec="seconds"),
+            facts={
+                "cut_off": job.as_of.isoformat(),
+                "fingerprints": fingerprints,
+                "metrics": measured,
+                "verdict": list(verdict.why),
+                "blend_weight": model.weight,
+            },
+        )
+        training = Training(
+            bundle=exported,
+            parameters={**model.facts.get("parameters", {}), "blend_weight": model.weight},
+            metrics=measured,
+            fingerprints=fingerprints,
+            example=_example(model),
+            figures={
+                "reliability": figures.reliability(judged.reliability()),
+                "importance": figures.importance(figures.gains(model.tree_text)),
+            },
+            tables={"facts": dict(model.facts), "verdict": list(verdict.why)},
+        )
+        return registry(job.settings).log_training(training)
+
+
+def promote(settings: Settings, registered: Registered, verdict: Verdict) -> None:
+    """Write the verdict on the version; a winner is loaded once, aliased and then crowned."""
+    ours = registry(settings)
+    word = "promoted" if verdict.promoted else "not promoted"
+    ours.note(registered.number, verdict=word, why="; ".join(verdict.why))
+    if verdict.promoted:
+        folder = ours.fetch(CHALLENGER, to=settings.models_folder)
+        bundle.load(folder)
+        ours.promote(registered.number)
+        bundle.crown(registered.version, among=settings.models_folder)
+
+
+def roll_back(settings: Settings) -> Registered:
+    """Let the champion before this one answer again."""
+    ours = registry(settings)
+    before = ours.roll_back()
+    ours.fetch("champion", to=settings.models_folder)
+    bundle.crown(before.version, among=settings.models_folder)
+    return before
+
+
+def told(job: Job, registered: Registered, judged: Contest, verdict: Verdict) -> Trained:
+    """What the run has to say, once it has ended."""
+    return Trained(
+        version=registered.version,
+        number=registered.number,
+        cut_off=job.as_of,
+        promoted=verdict.promoted,
+        why=verdict.why,
+        figures=judged.figures(),
+    )
+
+
+def registry(settings: Settings) -> Registry:
+    """The registry that the settings name."""
+    if settings.tracking_uri is None:
+        durable.make(settings.home)
+    return Registry(settings.mlflow_uri, artifact_root=settings.mlflow_artifacts)
+
+
+def code_version() -> str:
+    """The version of the package and a hash of the sources that make a model."""
+    digest = hashlib.sha256()
+    for package in (models, pipelines):
+        root = Path(str(package.__file__)).parent
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return f"{installed('puntuale')}+{digest.hexdigest()[:10]}"
+
+
+def _example(model: LatePaymentModel) -> dict[str, list[float]]:
+    if model.golden is None:
+        return {}
+    columns: dict[str, list[float]] = model.golden[:EXAMPLE_ROWS].to_pydict()
+    return {name: columns[name] for name in model.trees.feature_names}

@@ -1,0 +1,38 @@
+"""Reading a job's ledger: what is usable goes on, and too much that is not stops the run."""
+
+from pipelines import sources
+from pipelines.job import Job
+from pipelines.settings import Settings
+from pipelines.sources import Intake, IntakeRefused
+
+
+class TooMuchQuarantined(IntakeRefused):
+    """A larger share of a table's rows is wrong than the settings allow."""
+
+
+def read(job: Job) -> Intake:
+    """The ledger and its quarantine; refused when too large a share of the rows is wrong."""
+    intake = take_in(job)
+    stop_if_too_much(job.settings, intake)
+    return intake
+
+
+def take_in(job: Job) -> Intake:
+    """The ledger and its quarantine, whatever the share of wrong rows."""
+    settings, given = job.settings, job.settings.model_fields_set
+    return sources.read(
+        job.source,
+        mapping=job.mapping,
+        # what is not set is left to the mapping
+        ledger_currency=settings.currency if "currency" in given else None,
+        zone=settings.zone if "zone" in given else None,
+        today=job.today,
+    )
+
+
+def stop_if_too_much(settings: Settings, intake: Intake) -> None:
+    """Raise TooMuchQuarantined when more rows are wrong than the settings allow."""
+    try:
+        intake.raise_if_over(settings.quarantine_share_max)
+    except IntakeRefused as refused:
+        raise TooMuchQuarantined(refused.faults) from None

@@ -1,0 +1,66 @@
+"""The training flow: the recipe of `pipelines/promotion.py` under Prefect, with artifacts.
+
+`python -m pipelines.training --as-of 2026-07-01` needs no server: without PREFECT_API_URL Prefect
+starts one of its own for the run. The command line runs the same recipe without Prefect.
+"""
+
+from datetime import UTC, date, datetime
+
+from prefect import flow, task
+from prefect.artifacts import (
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+
+from models import bundle
+from pipelines import contest, promotion
+from pipelines.job import Job
+from pipelines.nightly import at_home, options, passes, read
+from pipelines.promotion import Trained
+from pipelines.settings import Settings
+
+learn = task(promotion.learn, name="learn", cache_policy=NO_CACHE)
+judge = task(promotion.judge, name="judge on the last matured window", cache_policy=NO_CACHE)
+log = task(
+    promotion.log,
+    name="log to MLflow",
+    retries=2,
+    retry_delay_seconds=10,
+    retry_condition_fn=passes,
+    cache_policy=NO_CACHE,
+)
+promote = task(promotion.promote, name="promote", cache_policy=NO_CACHE)
+
+
+@flow(name="training", validate_parameters=False)  # type: ignore[untyped-decorator]
+def training(
+    as_of: date | None = None, ledger: str | None = None, mapping: str | None = None
+) -> Trained:
+    """Train on what was known before a day; the model takes over unless it loses to somebody."""
+    job = Job.of(Settings(), at=datetime.now(UTC), ledger=ledger, mapping=mapping, as_of=as_of)
+    progress = create_progress_artifact(progress=0.0, key="training-progress")
+    known = read(job).ledger
+    model = learn(known, cut_off=job.as_of)
+    update_progress_artifact(artifact_id=progress, progress=50.0)
+    champion = bundle.champion(job.settings.models_folder)
+    judged = judge(known, cut_off=job.as_of, champion=champion)
+    verdict = contest.decide(judged)
+    update_progress_artifact(artifact_id=progress, progress=80.0)
+    registered = log(job, known, model, judged, verdict)
+    promote(job.settings, registered, verdict)
+    update_progress_artifact(artifact_id=progress, progress=100.0)
+    trained = promotion.told(job, registered, judged, verdict)
+    create_table_artifact(key="training-summary", table=trained.summary())
+    return trained
+
+
+def main() -> None:
+    given = options("Train, judge and promote a model, under Prefect.").parse_args()
+    with at_home(Settings()):
+        training(given.as_of, given.ledger, given.mapping)
+
+
+if __name__ == "__main__":
+    main()
