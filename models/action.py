@@ -1,0 +1,86 @@
+"""One action of the catalogue, what it is expected to change, and the economics that weigh it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from models.claims import Claim
+
+Channel = Literal["email", "phone", "letter", "pec", "internal", "court"]
+Amount = Literal["undisputed", "disputed", "open"]
+Claimed = Literal["", "interest", "interest_only"]
+Block = Literal["unallocated_cash", "sure_payer_of_a_small_amount"]
+
+
+class CatalogueError(ValueError):
+    """The catalogue can't be followed; the message lists every fault."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an action is expected to change, and between which values it may lie."""
+
+    expected: float
+    lowest: float
+    highest: float
+
+
+Effects = Mapping[str, Effect]  # by cause; `unknown` stands for the causes without their own
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action of the catalogue; its keys are told in actions.toml."""
+
+    code: str
+    it: str
+    en: str
+    channel: Channel
+    cost_eur: float
+    days: Effects
+    unpaid: Effects
+    enabled: bool = True
+    from_day: int | None = None
+    to_day: int | None = None
+    every_days: int | None = None
+    minutes: float = 0.0
+    relationship_eur: float = 0.0
+    concession_share: float = 0.0
+    success_fee: float = 0.0
+    benefit_share: float = 0.0
+    benefit_up_to_eur: float = 0.0
+    claims: Claimed = ""
+    contact: bool = False
+    dunning: bool = True
+    adverse: bool = False
+    after: str | None = None
+    amount: Amount = "undisputed"
+    needs: tuple[Claim, ...] = ()
+    needs_any: tuple[Claim, ...] = ()
+    blocked_by: tuple[Block, ...] = ()
+    legal_basis: str = ""
+
+    def effect(self, of: Effects, cause: str) -> Effect:
+        return of.get(cause, of["unknown"])
+
+
+@dataclass(frozen=True)
+class Economics:
+    """What money, patience and loss are worth to the company."""
+
+    rate_per_year: float
+    quiet_days: int
+    look_again_days: int
+    compensation_collected: float
+    small_amount_eur: float
+    sure_p_late_0: float
+    nothing_left_eur: float
+    lgd: tuple[tuple[int, float], ...]  # (from this many days past due, share lost)
+
+    def loss_given_default(self, days_past_due: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        starts = [start for start, _ in self.lgd]
+        bucket = np.searchsorted(starts, days_past_due, side="right") - 1
+        return np.array([share for _, share in self.lgd])[np.maximum(bucket, 0)]

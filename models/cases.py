@@ -1,0 +1,132 @@
+"""The cases to decide on: open invoices with what is believed and known about each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models import causes
+from models.legal import Debtor
+
+Floats = npt.NDArray[np.float64]
+Cents = npt.NDArray[np.int64]
+Days = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.bool_]
+
+NO_DAY = -(1 << 20)  # the day of what never happened
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The invoices to decide on, one array for each column; build it with `Cases.of`."""
+
+    open_cents: Cents
+    due_day: Days  # the due business date
+    p_late_0: Floats
+    p_late_30: Floats
+    p_late_60: Floats
+    p_late_90: Floats
+    p_unpaid_180: Floats
+    expected_days_late: Floats
+    cause: npt.NDArray[np.int8]  # places in causes.CODES
+    debtor: npt.NDArray[np.int8]  # legal.Debtor
+    do_not_contact: Flags
+    disputed_cents: Cents
+    unallocated_cents: Cents  # cash of the customer that is on no invoice
+    promise_day: Days  # of the open promise
+    last_contact_day: Days  # with the customer, about anything
+    has_contract: Flags
+    has_delivery_proof: Flags
+    has_address: Flags
+    worst_signal: Floats  # 0 none, 1 low, 2 medium, 3 high
+    n_settled: Floats
+    late30_share: Floats
+    done_day: Mapping[str, Days] = field(default_factory=dict)  # by action: the last time
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        cause: Sequence[str] | None = None,
+        done_day: Mapping[str, npt.ArrayLike] | None = None,
+        **columns: npt.ArrayLike,
+    ) -> "Cases":
+        """Cases of these columns; `cause` by code; what is absent is as if it never were.
+
+        open_cents, due_day, the probabilities and expected_days_late are required.
+        """
+        known = {f.name for f in fields(cls)}
+        wrong = [f"{name} is missing" for name in sorted(REQUIRED - columns.keys())]
+        wrong += [f"{name} is not known" for name in sorted(columns.keys() - known)]
+        if wrong:
+            raise ValueError(f"columns of the cases: {'; '.join(wrong)}")
+        shape = np.shape(columns["open_cents"])
+        arrays: dict[str, npt.NDArray[Any]] = {
+            name: np.broadcast_to(np.asarray(columns.get(name, absent), kind), shape)
+            for name, (kind, absent) in COLUMNS.items()
+        }
+        codes = [causes.CODES.index(code) for code in cause] if cause is not None else UNKNOWN_CAUSE
+        arrays["cause"] = np.broadcast_to(np.asarray(codes, np.int8), shape)
+        done = {code: np.asarray(day, np.int32) for code, day in (done_day or {}).items()}
+        return cls(**arrays, done_day=done)
+
+    def done(self, code: str) -> Days:
+        return self.done_day.get(code, np.full(self.due_day.shape, NO_DAY, np.int32))
+
+    def claimable(self, days_past_due: npt.NDArray[np.int64]) -> dict[str, Floats]:
+        """The columns that a catalogue's `needs` may speak of."""
+        columns = {name: getattr(self, name).astype(np.float64) for name in CLAIMABLE}
+        columns["days_past_due"] = days_past_due.astype(np.float64)
+        for place, code in enumerate(causes.CODES):
+            columns[f"cause_{code}"] = (self.cause == place).astype(np.float64)
+        return columns
+
+
+# The columns that a catalogue's `needs` may speak of, beside days_past_due and cause_<code>.
+CLAIMABLE = (
+    "open_cents",
+    "disputed_cents",
+    "unallocated_cents",
+    "expected_days_late",
+    "p_late_0",
+    "p_late_30",
+    "p_late_60",
+    "p_late_90",
+    "p_unpaid_180",
+    "worst_signal",
+    "n_settled",
+    "late30_share",
+)
+UNKNOWN_CAUSE = causes.CODES.index("unknown")
+REQUIRED = frozenset(
+    {
+        "open_cents",
+        "due_day",
+        "p_late_0",
+        "p_late_30",
+        "p_late_60",
+        "p_late_90",
+        "p_unpaid_180",
+        "expected_days_late",
+    }
+)
+# Each column's type, and what it holds where nothing is told.
+COLUMNS: Mapping[str, tuple[type, object]] = {
+    **dict.fromkeys(sorted(REQUIRED), (np.float64, np.nan)),
+    "open_cents": (np.int64, 0),
+    "due_day": (np.int32, 0),
+    "debtor": (np.int8, Debtor.BUSINESS),
+    "do_not_contact": (np.bool_, False),
+    "disputed_cents": (np.int64, 0),
+    "unallocated_cents": (np.int64, 0),
+    "promise_day": (np.int32, NO_DAY),
+    "last_contact_day": (np.int32, NO_DAY),
+    "has_contract": (np.bool_, False),
+    "has_delivery_proof": (np.bool_, False),
+    "has_address": (np.bool_, True),
+    "worst_signal": (np.float64, 0.0),
+    "n_settled": (np.float64, np.nan),
+    "late30_share": (np.float64, np.nan),
+}
