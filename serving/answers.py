@@ -94,6 +94,7 @@ class InvoiceScore(Answer):
     invoice_id: str
     customer_id: str
     customer_name: str | None
+    company_code: str | None
     as_of: date
     issue_date: date | None
     due_date: date
@@ -197,6 +198,7 @@ def invoice_score(row: Row, *, language: str, currency: str) -> dict[str, Any]:
         "invoice_id": row["invoice_id"],
         "customer_id": row["customer_id"],
         "customer_name": row["customer_name"],
+        "company_code": row["company_code"],
         "as_of": row["as_of"],
         "issue_date": row["issue_date"],
         "due_date": row["due_date"],

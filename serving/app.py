@@ -14,6 +14,8 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 
+from models.catalogue import Catalogue
+from pipelines.scoring import score as score_ledger
 from pipelines.settings import Settings
 from pipelines.store import ScoreStore
 from serving import (
@@ -35,17 +37,13 @@ DESCRIPTION = "Which invoices will be paid late, why, and what to do next."
 
 
 def create_app(
-    settings: Settings,
-    *,
-    score: Scorer | None = None,
-    today: Callable[[], date] = date.today,
+    settings: Settings, *, score: Scorer = score_ledger, today: Callable[[], date] = date.today
 ) -> FastAPI:
     """The service on these settings; raises OpenServiceError rather than serve strangers."""
     keys = [key.get_secret_value() for key in settings.api_keys]
     security.require_keys_off_loopback(keys, host=settings.host)
-    at_hand = AtHand(
-        settings, ScoreStore(settings.scores_folder), score or _the_one_path(), today=today
-    )
+    store = ScoreStore(settings.scores_folder)
+    at_hand = AtHand(settings, store, score, Catalogue.load(settings.catalogue), today=today)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -76,10 +74,3 @@ def create_app(
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     describe(app)
     return app
-
-
-def _the_one_path() -> Scorer:
-    # its kernels are compiled when they are imported: only a service that starts waits for them
-    from pipelines.scoring import score
-
-    return score

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from models import bundle
 from models.bundle import Bundle, BundleRefused
+from models.catalogue import Catalogue
 from pipelines.ledger import Ledger
 from pipelines.settings import Settings
 from pipelines.snapshot import Snapshot, SnapshotDamaged
@@ -39,6 +40,7 @@ class AtHand:
     settings: Settings
     store: ScoreStore
     score: Scorer
+    catalogue: Catalogue
     model: Bundle | None = None
     model_missing: str = NO_MODEL
     scores_missing: str = NO_SCORES
@@ -85,18 +87,23 @@ class AtHand:
             "as_of": snapshot.as_of,
             "model_version": snapshot.model_version,
             "computed_at": snapshot.manifest["facts"].get("computed_at"),
-            "currency": self.settings.currency,
+            "currency": self.currency_of(snapshot),
             "score_source": "stored_score",
             "stale": self.is_stale(snapshot),
             "degraded": self.is_degraded,
         }
 
-    def said_in(self, language: str | None) -> dict[str, str]:
+    def said_in(self, language: str | None, snapshot: Snapshot | None = None) -> dict[str, str]:
         """How an answer is worded: in this language, or the service's own, and the currency."""
         return {
             "language": language or self.settings.language,
-            "currency": self.settings.currency,
+            "currency": self.currency_of(snapshot),
         }
+
+    def currency_of(self, snapshot: Snapshot | None) -> str:
+        """The currency that the scores are in: the snapshot's own, or that of the settings."""
+        kept = snapshot.manifest["facts"].get("currency") if snapshot else None
+        return str(kept or self.settings.currency)
 
     def close(self) -> None:
         self.places.close()

@@ -32,7 +32,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         rows = snapshot.get_customer(customer_id)
         if not rows:
             raise Problem("not-found", "No customer with open invoices has this id.")
-        customer = customer_score(rows, **at_hand.said_in(lang))
+        customer = customer_score(rows, **at_hand.said_in(lang, snapshot))
         return JsonAnswer({**at_hand.provenance(snapshot), "customer": customer})
 
     return router

@@ -32,7 +32,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         row = snapshot.get_invoice(invoice_id)
         if row is None:
             raise Problem("not-found", "No open invoice has this id in the last scores.")
-        invoice = invoice_score(row, **at_hand.said_in(lang))
+        invoice = invoice_score(row, **at_hand.said_in(lang, snapshot))
         return JsonAnswer({**at_hand.provenance(snapshot), "invoice": invoice})
 
     return router

@@ -3,7 +3,7 @@
 Plain HTML that needs no script. It shows what the API answers, in the reader's language.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
@@ -15,7 +15,6 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from models.wording import LANGUAGES
-from pipelines.snapshot import Row, Snapshot
 from serving import phrases
 from serving.answers import BANDS, customer_score, invoice_score, units
 from serving.at_hand import NO_SCORES, AtHand
@@ -30,8 +29,8 @@ def routes(at_hand: AtHand) -> APIRouter:
     @router.get("/")
     async def worklist(request: Request) -> HTMLResponse:
         view = _View(at_hand, request)
-        snapshot = at_hand.snapshot()
-        filters, start = _filters(request.query_params)
+        snapshot = view.snapshot
+        filters, start = _filters(request.query_params, view.actions)
         if filters is None:
             return view.render("message.html", status=422, title="bad_title", text_key="bad_text")
         if snapshot is None:
@@ -39,8 +38,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         found = page(snapshot, filters, start=start, limit=ROWS)
         return view.render(
             "worklist.html",
-            snapshot,
-            invoices=[view.invoice(row) for row in found.rows],
+            invoices=[invoice_score(row, **view.said) for row in found.rows],
             page=found,
             filters={name: value for name, value in asdict(filters).items() if value},
             sums={name: units(cents) for name, cents in snapshot.manifest["sums"].items()},
@@ -49,13 +47,12 @@ def routes(at_hand: AtHand) -> APIRouter:
     @router.get("/customers/{customer_id:path}")
     async def customer(request: Request, customer_id: str) -> HTMLResponse:
         view = _View(at_hand, request)
-        snapshot = at_hand.snapshot()
+        snapshot = view.snapshot
         rows = snapshot.get_customer(customer_id) if snapshot is not None else []
-        if not rows or snapshot is None:
+        if not rows:
             title, text_key = "problem_title", "problem_text"
             return view.render("message.html", status=404, title=title, text_key=text_key)
-        score = customer_score(rows, language=view.language, currency=at_hand.settings.currency)
-        return view.render("customer.html", snapshot, customer=score)
+        return view.render("customer.html", customer=customer_score(rows, **view.said))
 
     return router
 
@@ -65,29 +62,32 @@ class _View:
 
     def __init__(self, at_hand: AtHand, request: Request) -> None:
         self.at_hand = at_hand
+        self.snapshot = at_hand.snapshot()
         asked = request.query_params.get("lang")
         self.asked = asked if asked in LANGUAGES else None
         self.language = self.asked or preferred_language(
             request.headers.get("accept-language", ""), default=at_hand.settings.language
         )
 
-    def invoice(self, row: Row) -> dict[str, Any]:
-        currency = self.at_hand.settings.currency
-        return invoice_score(row, language=self.language, currency=currency)
+        self.said = at_hand.said_in(self.language, self.snapshot)
+        self.actions = phrases.actions(at_hand.catalogue, self.language)
 
-    def render(
-        self, template: str, snapshot: Snapshot | None = None, *, status: int = 200, **context: Any
-    ) -> HTMLResponse:
-        environment = _environment(self.language, self.at_hand.settings.currency)
-        text = environment.get_template(template).render(
-            language=self.language,
-            lang_asked=self.asked,
-            snapshot=snapshot,
-            age_days=self.at_hand.age_days(snapshot) if snapshot else 0,
-            is_stale=snapshot is not None and self.at_hand.is_stale(snapshot),
-            is_degraded=self.at_hand.model is None,
-            is_damaged=self.at_hand.scores_missing != NO_SCORES,
-            **context,
+    def render(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        snapshot = self.snapshot
+        text = (
+            _environment(**self.said)
+            .get_template(template)
+            .render(
+                language=self.language,
+                lang_asked=self.asked,
+                actions=self.actions,
+                snapshot=snapshot,
+                age_days=self.at_hand.age_days(snapshot) if snapshot else 0,
+                is_stale=snapshot is not None and self.at_hand.is_stale(snapshot),
+                is_degraded=self.at_hand.model is None,
+                is_damaged=self.at_hand.scores_missing != NO_SCORES,
+                **context,
+            )
         )
         headers = {"Content-Language": self.language, "Vary": "Accept-Language"}
         return HTMLResponse(text, status, headers)
@@ -108,15 +108,14 @@ def preferred_language(accept: str, *, default: str) -> str:
     return best
 
 
-def _filters(query: Mapping[str, str]) -> tuple[Filters | None, int]:
+def _filters(query: Mapping[str, str], actions: Container[str]) -> tuple[Filters | None, int]:
     """What the address asks for, None where it asks for what there is not."""
-    words = phrases.words("en")
     band, signal, action = (query.get(name) or None for name in ("band", "signal", "action"))
     start = query.get("from", "0")
     known = (
         (band is None or band in BANDS)
-        and (signal is None or signal in words["signals"])
-        and (action is None or action in words["actions"])
+        and (signal is None or signal in phrases.words("en")["signals"])
+        and (action is None or action in actions)
         and start.isascii()
         and start.isdecimal()
         and len(start) <= 9

@@ -15,6 +15,7 @@ from babel.dates import format_date, format_interval
 from babel.numbers import format_currency, format_decimal, format_percent
 
 from models import reasons, signals, wording
+from models.catalogue import Catalogue
 from models.wording import Wording, locale
 from pipelines.features import BOOK
 
@@ -32,6 +33,12 @@ def words(language: str) -> Words:
 def word(kind: str, code: str, language: str) -> str:
     """The word for a code; a code without one is shown as it is, never hidden."""
     return words(language)[kind].get(code, code.replace("_", " "))
+
+
+def actions(catalogue: Catalogue, language: str) -> dict[str, str]:
+    """The names of the actions that may be advised, as this company's catalogue has them."""
+    named = {a.code: a.it if language == "it" else a.en for a in catalogue.enabled}
+    return {**words(language)["actions"], **named}
 
 
 @cache

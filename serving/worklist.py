@@ -122,7 +122,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         """The action worth most first, then the value at risk."""
         snapshot = at_hand.scores()
         found = page(snapshot, Filters(band, signal, action), start=int(cursor), limit=limit)
-        said = at_hand.said_in(lang)
+        said = at_hand.said_in(lang, snapshot)
         return JsonAnswer(
             {
                 **at_hand.provenance(snapshot),

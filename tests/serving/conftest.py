@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from models.bundle import Bundle, Manifest
 from pipelines.ledger import Ledger
+from pipelines.score_schema import SCORE_SCHEMA
 from pipelines.settings import Settings
 from pipelines.store import ScoreStore
 from serving.app import create_app
@@ -64,6 +65,7 @@ def score_row(**given: Any) -> dict[str, Any]:
         "invoice_id": "2026/000311",
         "customer_id": "C-0042",
         "customer_name": "Officine Meccaniche Brambilla S.r.l.",
+        "company_code": None,
         "as_of": AS_OF,
         "issue_date": due - timedelta(days=30),
         "due_date": due,
@@ -137,7 +139,7 @@ def score_row(**given: Any) -> dict[str, Any]:
 def publish(home: Path, rows: list[dict[str, Any]]) -> None:
     store = ScoreStore(settings(home).scores_folder)
     with store.writing() as run:
-        store.publish(rows[0]["as_of"], pa.Table.from_pylist(rows), run=run)
+        store.publish(rows[0]["as_of"], pa.Table.from_pylist(rows, schema=SCORE_SCHEMA), run=run)
 
 
 def portfolio() -> list[dict[str, Any]]:
@@ -214,7 +216,7 @@ def fake_score(
         if invoice["invoice_id"] not in paid
         and (invoices is None or invoice["invoice_id"] in invoices)
     ]
-    return pa.Table.from_pylist(rows or [score_row()])[: len(rows)]
+    return pa.Table.from_pylist(rows, schema=SCORE_SCHEMA)
 
 
 FAKE_MODEL = Bundle(
