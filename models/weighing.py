@@ -86,7 +86,7 @@ class Weighing:
     def fits(self, action: Action) -> Flags:
         """Whether the action makes sense on the day: its window, its turn, its needs."""
         amount = self.amounts[action.amount]
-        fits = (amount > self.nothing_left) | self.all_disputed
+        fits: Flags = (amount > self.nothing_left) | self.all_disputed
         if action.from_day is not None:
             fits = fits & (self.late_on_day >= action.from_day)
         if action.to_day is not None:

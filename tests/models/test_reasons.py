@@ -80,6 +80,20 @@ def test_columns_of_one_cause_are_added_and_led_by_the_strongest_on_its_side():
     assert found.leading.tolist() == [[2, 1, 3], [0, 1, 3]]
 
 
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 39))
+def test_a_row_s_points_do_not_depend_on_the_rows_beside_it(seed, row):
+    phi = np.random.default_rng(seed).normal(size=(40, 11))
+    p = sigmoid(phi.sum(axis=1))
+    _, all_rows = reasons.points(-1.0, phi, p)
+    _, one_row = reasons.points(-1.0, phi[row : row + 1], p[row : row + 1])
+    assert np.array_equal(all_rows[row], one_row[0])
+    grouped = reasons.by_cause(phi, "abacbdaebca")
+    alone = reasons.by_cause(phi[row : row + 1], "abacbdaebca")
+    assert np.array_equal(grouped.contributions[row], alone.contributions[0])
+    assert np.array_equal(grouped.leading[row], alone.leading[0])
+
+
 DELAY = Wording(
     "delay_level",
     "days",
