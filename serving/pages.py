@@ -145,6 +145,7 @@ def _environment(language: str, currency: str) -> Environment:
         whole_money=partial(phrases.whole_money, currency=currency, language=language),
         percent=partial(phrases.percent, language=language),
         points=partial(phrases.points, language=language),
+        block=partial(phrases.block_text, language=language),
         without_points=partial(phrases.without_points, language=language),
         decimal=partial(phrases.decimal, language=language),
         day=partial(phrases.day, language=language),

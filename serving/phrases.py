@@ -14,6 +14,7 @@ from typing import Any
 from babel.dates import format_date, format_interval
 from babel.numbers import format_currency, format_decimal, format_percent
 
+from models import actions as decisions
 from models import reasons, signals, wording
 from models.catalogue import Catalogue
 from models.wording import Wording, locale
@@ -38,7 +39,19 @@ def word(kind: str, code: str, language: str) -> str:
 def actions(catalogue: Catalogue, language: str) -> dict[str, str]:
     """The names of the actions that may be advised, as this company's catalogue has them."""
     named = {a.code: a.it if language == "it" else a.en for a in catalogue.enabled}
-    return {**words(language)["actions"], **named}
+    return {**words(language)["actions"], **{code: begun(name) for code, name in named.items()}}
+
+
+def begun(text: str) -> str:
+    """The text with a capital letter to begin with."""
+    return text[:1].upper() + text[1:]
+
+
+def block_text(block: str, language: str) -> str:
+    """What stands in the way of an action; a block without words is shown as it is."""
+    if block.partition(":")[0] not in decisions.BLOCK_SENTENCES:
+        return block.replace("_", " ")
+    return decisions.block_sentence(block, language)
 
 
 @cache

@@ -25,7 +25,7 @@ def test_the_worklist_is_a_table_that_says_all_in_words(client):
         "14 Jul 2026",
         "24 days after the due date",
         "delays growing",
-        Catalogue.load().action("reminder_1").en,
+        Catalogue.load().action("reminder_1").en.capitalize(),
         "2026-06-30-handmade00",
         "As of 30 June 2026",
         "20 days past due",
