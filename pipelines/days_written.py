@@ -1,5 +1,6 @@
 """Days as people write them: read by the stated format, or by a form that has one reading only."""
 
+import calendar
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,9 +60,11 @@ def _ambiguous(texts: Sequence[str]) -> Refusal | None:
     orders: dict[str, list[int]] = {_DAY_FIRST: [], _MONTH_FIRST: [], _EITHER: []}
     for i, text in enumerate(texts):
         if parts := _SLASHED.match(text.strip()):
-            first, second = int(parts[1]), int(parts[2])
-            order = _DAY_FIRST if first > 12 else _MONTH_FIRST if second > 12 else _EITHER
-            orders[order].append(i)
+            first, second, year = (int(part) for part in parts.groups())
+            day_first, month_first = _exists(year, second, first), _exists(year, first, second)
+            if day_first or month_first:  # 31/02/2026 is no day in any order: a fault of its row
+                order = _EITHER if day_first and month_first else _DAY_FIRST
+                orders[order if day_first else _MONTH_FIRST].append(i)
     if orders[_DAY_FIRST] and orders[_MONTH_FIRST]:
         groups = tuple((f"dates written {o}", orders[o]) for o in (_DAY_FIRST, _MONTH_FIRST))
         return Refusal(groups, "one column must keep one order of day and month")
@@ -70,6 +73,10 @@ def _ambiguous(texts: Sequence[str]) -> Refusal | None:
         return None
     groups = tuple((f"dates that can be read {o}", among) for o, among in shown)
     return Refusal(groups, "state date = '%d/%m/%Y' or '%m/%d/%Y' in the mapping")
+
+
+def _exists(year: int, month: int, day: int) -> bool:
+    return 1 <= month <= 12 and 1 <= day <= calendar.monthrange(max(year, 1), month)[1]
 
 
 def _formatted(text: str, form: str, zone: str) -> date | None:

@@ -56,11 +56,19 @@ def typed_cents(raw: pa.Array) -> tuple[pa.Array, np.ndarray]:
         whole = pc.multiply(pc.if_else(fits, raw, None).cast(pa.int64()), 100)
         return whole, np.asarray(pc.and_(raw.is_valid(), pc.invert(fits)))
     if pa.types.is_decimal(raw.type):
-        found = [None if v is None else _rounded(v) for v in raw.to_pylist()]
-        values = pa.array(found, pa.int64())
+        values = _decimal_cents(raw)
     else:
         values = _float_cents(raw)
     return values, np.asarray(raw.is_valid()) & np.asarray(values.is_null())
+
+
+def _decimal_cents(raw: pa.Array) -> pa.Array:
+    try:
+        money = pc.round(raw, ndigits=2, round_mode="half_to_even").cast(pa.decimal128(18, 2))
+    except pa.ArrowInvalid:  # some value is too large for money: one by one, they become faults
+        found = [None if value is None else _rounded(value) for value in raw.to_pylist()]
+        return pa.array(found, pa.int64())
+    return pc.multiply(money, pa.scalar(Decimal(100))).cast(pa.int64())
 
 
 def _float_cents(raw: pa.Array) -> pa.Array:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from pipelines import cross_rules
 from pipelines.batches import Batch, empty, notices
+from pipelines.instalments import name_instalments, point, spread
 from pipelines.ledger import Ledger
 from pipelines.mapped import Rows
 from pipelines.rules import RULES, Rule, broken_rows
@@ -62,6 +63,8 @@ def accept(
 
     cross_rules.fill_due_dates(batches["invoices"])
     cross_rules.part_credit_notes(batches)
+    numbered = name_instalments(batches["invoices"])
+    pointed = {name: point(b, numbered) for name, b in batches.items() if name != "invoices"}
     revisions = []
     for batch in batches.values():
         check_rows(batch)
@@ -77,8 +80,16 @@ def accept(
     cross_rules.judge_payments(batches, today)
     cross_rules.flag_look_alikes(batches)
 
+    tables = {name: batch.accepted() for name, batch in batches.items()}
+    if numbered:
+        money: dict[str, tuple[pa.Table, np.ndarray]] = {
+            name: (tables[name], pointed[name][batches[name].good])
+            for name in ("payments", "credit_notes")
+            if name in tables
+        }
+        tables |= spread(money, tables["invoices"], numbered)
     return Accepted(
-        Ledger.of(**{name: batch.accepted() for name, batch in batches.items()}),
+        Ledger.of(**tables),
         notices(batches),
         notices(batches, flags=True),
         pa.concat_tables(revisions),

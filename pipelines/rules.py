@@ -61,13 +61,14 @@ def missing(column: str) -> Rule:
 
 
 def implausible_date(column: str) -> Rule:
-    first, last = pa.scalar(FIRST_DAY), pa.scalar(LAST_DAY)
     return Rule(
         "implausible_date",
         column,
         f"between {FIRST_DAY} and {LAST_DAY}",
         (column,),
-        lambda t: pc.or_(pc.less(t[column], first), pc.greater(t[column], last)),
+        lambda t: pc.or_(
+            pc.less(t[column], pa.scalar(FIRST_DAY)), pc.greater(t[column], pa.scalar(LAST_DAY))
+        ),
     )
 
 
@@ -92,13 +93,14 @@ def earlier(name: str, column: str, than: str) -> Rule:
 
 
 def unlisted(column: str, *values: str, name: str = "unlisted_value", expected: str = "") -> Rule:
-    among = pa.array(sorted(values))
     return Rule(
         name,
         column,
         expected or f"one of {', '.join(sorted(values))}",
         (column,),
-        lambda t: pc.and_(t[column].is_valid(), pc.invert(pc.is_in(t[column], value_set=among))),
+        lambda t: pc.and_(
+            t[column].is_valid(), pc.invert(pc.is_in(t[column], value_set=pa.array(values)))
+        ),
     )
 
 

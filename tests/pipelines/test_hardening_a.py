@@ -89,8 +89,10 @@ def test_a60_infinity_goes_to_quarantine(tmp_path):
 
 
 def test_a61_the_31st_of_february_goes_to_quarantine_and_never_becomes_missing(tmp_path):
-    intake = take(tmp_path / "in", "F2,C1,2026-02-31,2026-03-31,5.00")
-    assert reasons(intake) == [(3, "unreadable_date")]
+    intake = take(
+        tmp_path / "in", "F2,C1,2026-02-31,2026-03-31,5.00", "F3,C1,31/02/2026,2026-03-31,5.00"
+    )
+    assert reasons(intake) == [(3, "unreadable_date"), (4, "unreadable_date")]
     declared = take(
         tmp_path / "it",
         invoices=INVOICES + "F1,C1,01/01/2026,31/02/2026,5.00\n",

@@ -176,3 +176,34 @@ def test_a_fall_in_rows_is_told_against_the_median_of_the_nights_before():
     assert rows_fell(1_000, [990, 1_010, 5_000]) == ""
     assert "-60%" in rows_fell(400, [1_000, 1_000, 1_000])
     assert rows_fell(5, []) == ""
+
+
+def test_instalments_under_one_number_get_ids_of_their_own_and_money_fills_them_in_order():
+    accepted = take(
+        [
+            invoice("F7", instalment_no=2, due_date=date(2026, 3, 31), amount_cents=5_000),
+            invoice("F7", instalment_no=1, due_date=date(2026, 2, 28), amount_cents=5_000),
+            invoice("F8"),
+        ],
+        (
+            payment("F7", amount_cents=3_000),
+            payment("F7", amount_cents=6_500, paid_on=date(2026, 3, 1), discount_taken_cents=7),
+            payment("F7/2", amount_cents=500, paid_on=date(2026, 3, 2)),
+            payment("F8", paid_on=date(2026, 3, 3)),
+        ),
+    )
+    assert accepted.quarantine.num_rows == 0
+    assert accepted.ledger.invoices["invoice_id"].to_pylist() == ["F7/2", "F7/1", "F8"]
+    columns = ["invoice_id", "amount_cents", "discount_taken_cents"]
+    assert [tuple(p[c] for c in columns) for p in accepted.ledger.payments.to_pylist()] == [
+        ("F7/1", 3_000, None),
+        ("F7/1", 2_000, 7),
+        ("F7/2", 4_500, None),
+        ("F7/2", 500, None),
+        ("F8", 10_000, None),
+    ]
+
+
+def test_the_same_instalment_twice_is_a_duplicate():
+    accepted = take([invoice("F7", instalment_no=1), invoice("F7", instalment_no=1)])
+    assert reasons(accepted) == [(3, "duplicate_row")]
