@@ -11,13 +11,18 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+import pyarrow as pa
+
 import models
 import pipelines
-from models import bundle, durable, figures, fitting
+from models import bundle, durable, figures
 from models.bundle import Bundle
+from models.horizons import HORIZONS_DAYS, column
 from models.late_payment import LatePaymentModel
+from models.metrics import Floats
 from models.registry import CHALLENGER, Registered, Registry, Training
-from pipelines import contest, dataset, features, fingerprint, matured_window, reading
+from pipelines import backtest, contest, features, fingerprint, matured_window, reading
 from pipelines.contest import Contest, Verdict
 from pipelines.job import Job, day_number
 from pipelines.ledger import Ledger
@@ -78,9 +83,7 @@ def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Trained
 
 def learn(ledger: Ledger, *, cut_off: date) -> LatePaymentModel:
     """The model of everything known before the day."""
-    day = day_number(cut_off)
-    data = dataset.build(ledger, cut_off=day)
-    return fitting.fit(data.rows, cohorts=data.cohorts, peers=data.peers.as_columns(), cut_off=day)
+    return backtest.train(ledger, cut_off=day_number(cut_off))
 
 
 def judge(ledger: Ledger, *, cut_off: date, champion: Bundle | None = None) -> Contest:
@@ -90,15 +93,17 @@ def judge(ledger: Ledger, *, cut_off: date, champion: Bundle | None = None) -> C
     So has a champion whose training ended later; it is left out.
     """
     origin = matured_window.begin(cut_off)
-    window = matured_window.of(ledger, cut_off=cut_off)
     recipe = learn(ledger, cut_off=origin)
+    predicted = backtest.predict(ledger, recipe, origin=day_number(origin))
     said = {
-        contest.CHALLENGER: window.said_by(recipe),
-        contest.CURVE: window.said_by(recipe, curve_alone=True),
+        contest.CHALLENGER: _matrix(predicted, "p"),
+        contest.CURVE: _matrix(predicted, "curve_p"),
     }
     if champion is not None and str(champion.manifest.facts["cut_off"]) <= origin.isoformat():
-        said[contest.CHAMPION] = window.said_by(champion.model)
-    return Contest(window.outcomes, said, window.tests)
+        champions = backtest.predict(ledger, champion.model, origin=day_number(origin))
+        said[contest.CHAMPION] = _matrix(champions, "p")
+    outcomes = matured_window.outcomes(ledger, predicted, cut_off=cut_off)
+    return Contest(outcomes, said, np.array(predicted["test"].to_pylist(), dtype=np.str_))
 
 
 def log(
@@ -192,6 +197,11 @@ def code_version() -> str:
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
     return f"{installed('puntuale')}+{digest.hexdigest()[:10]}"
+
+
+def _matrix(predicted: pa.Table, prefix: str) -> Floats:
+    names = [f"{prefix}{column(days).removeprefix('p')}" for days in HORIZONS_DAYS]
+    return np.column_stack([predicted[name].to_numpy() for name in names])
 
 
 def _example(model: LatePaymentModel) -> dict[str, list[float]]:

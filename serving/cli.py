@@ -186,13 +186,14 @@ def backtest(
 
     job = _job(ledger, mapping, None)
     days = sorted({moment.date() for moment in as_of})
-    with terminal.working(steps=len(days) + 1, quiet=as_json) as tell:
+    with terminal.working(steps=2 * len(days) + 1, quiet=as_json) as tell:
         tell("reading the ledger")
-        intake = reading.read(job)
-        predictions = replay.predict(intake.ledger, [day_number(d) for d in days], tell=tell)
+        ledger_read = reading.read(job).ledger
+        replayed = replay.run(ledger_read, [day_number(day) for day in days], tell=tell)
+    predictions = replayed.predictions
     _write(predictions, out)
     if ledger_out is not None:
-        _write(replay.outcomes(intake.ledger), ledger_out)
+        _write(replayed.ledger, ledger_out)
     written = {"predictions": str(out), "rows": predictions.num_rows, "origins": days}
     terminal.as_json(written) if as_json else terminal.table("Back-test", [written])
 
