@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines import case_events, invoice_events, payment_events
-from pipelines.as_of import Stream
 from pipelines.events import Events, Floats, Whole
 from pipelines.ledger import Ledger, rows_of
 from pipelines.settlement import Settlement, settle
+from pipelines.stream import Stream
 
 # Of a customer.
 issued = Stream("issued")  # invoices: amount, issue_day, latest issue_day so far

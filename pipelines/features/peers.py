@@ -1,8 +1,9 @@
 """Peers: how late similar customers pay, for those of whom little is known."""
 
-from pipelines.as_of import Node, Stream, given
+from pipelines.as_of import Node, given
 from pipelines.features.feature import family
 from pipelines.features.peer_table import EVERYBODY, HORIZONS_DAYS, SHRINKAGE, stream_name
+from pipelines.stream import Stream
 from pipelines.streams import PEER_GROUPS
 
 feature = family("peers", cause="peers")
