@@ -11,32 +11,16 @@ import pytest
 from models import bundle, figures, metrics
 from models.bundle import BundleRefused
 from models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, Training
+from tests import small_company
 
-# MLflow 3.17 asks SQLAlchemy 2.1 for a loader that is to go
-# away, pandas 3 for a comparison whose meaning will change, and itself for a type hint of its own
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:Operation with range is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
-]
+pytestmark = small_company.QUIET_MLFLOW
 
 COLUMNS = ["delay_mean", "days_to_due"]
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's tables, made once: the migration takes seconds, a copy of its file none."""
-    home = tmp_path_factory.mktemp("migrated")
-    Registry(f"sqlite:///{home / 'mlflow.db'}").at(CHAMPION)
-    return home / "mlflow.db"
-
-
 @pytest.fixture
-def home(migrated: Path, tmp_path: Path) -> Path:
-    home = tmp_path / "home"
-    home.mkdir()
-    shutil.copyfile(migrated, home / "mlflow.db")
-    return home
+def home(tmp_path: Path) -> Path:
+    return small_company.settings(tmp_path / "home").home
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,157 @@
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import bundle
+from models.registry import CHALLENGER, CHAMPION
+from pipelines import matured_window, promotion, sources
+from pipelines.contest import CHALLENGER as NEW
+from pipelines.contest import CHAMPION as OLD
+from pipelines.contest import CURVE, Verdict
+from pipelines.job import Job
+from pipelines.ledger import Ledger
+from pipelines.promotion import Trained
+from pipelines.settings import Settings
+from tests import small_company
+from tests.small_company import AS_OF
+
+pytestmark = small_company.QUIET_MLFLOW
+
+AT = datetime(2026, 7, 1, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return small_company.settings(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def steps() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def trained(settings: Settings, steps: list[str]) -> Iterator[Trained]:
+    yield promotion.run(Job.of(settings, at=AT, as_of=AS_OF), tell=steps.append)
+    import mlflow
+
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Ledger:
+    return sources.read(small_company.ledger_folder(), today=AS_OF).ledger
+
+
+def test_the_first_model_that_does_not_lose_to_the_curve_becomes_champion(
+    settings: Settings, trained: Trained, steps: list[str]
+) -> None:
+    assert trained.promoted, trained.why
+    assert all("does not lose to the customer curve" in reason for reason in trained.why)
+    assert len(steps) == promotion.STEPS
+    champion = bundle.champion(settings.models_folder)
+    assert champion is not None
+    assert champion.version == trained.version
+    assert trained.version.startswith("2026-07-01-")
+
+
+def test_the_champions_manifest_says_what_it_learned_from_and_how_good_it_is(
+    settings: Settings, trained: Trained
+) -> None:
+    champion = bundle.champion(settings.models_folder)
+    assert champion is not None
+    facts = champion.manifest.facts
+
+    assert facts["cut_off"] == "2026-07-01"
+    assert sorted(facts["fingerprints"]) == ["code", "data", "features"]
+    assert facts["metrics"] == trained.figures
+    assert facts["verdict"] == list(trained.why)
+    assert champion.manifest.created_at == "2026-07-01T02:00:00+00:00"
+
+
+def test_mlflow_holds_the_run_with_metrics_per_horizon_figures_and_the_verdict(
+    settings: Settings, trained: Trained
+) -> None:
+    import mlflow
+
+    registered = promotion.registry(settings).at(CHAMPION)
+    assert registered is not None
+    assert registered.number == trained.number
+    version = mlflow.MlflowClient().get_model_version("puntuale", trained.number)
+    run = mlflow.get_run(version.run_id)
+
+    assert version.tags["verdict"] == "promoted"
+    assert {f"challenger.issue.log_loss.p_late_{h}" for h in (0, 30, 60)} <= run.data.metrics.keys()
+    assert run.data.tags["fingerprint.data"]
+    logged = Path(run.info.artifact_uri)
+    assert sorted(p.name for p in (logged / "figures").iterdir()) == [
+        "importance.png",
+        "reliability.png",
+    ]
+    assert json.loads((logged / "tables" / "verdict.json").read_text()) == list(trained.why)
+
+
+def test_the_same_ledger_and_day_give_the_same_model(
+    settings: Settings, trained: Trained, ledger: Ledger, tmp_path: Path
+) -> None:
+    promotion.learn(ledger, cut_off=AS_OF).save(tmp_path)
+
+    assert bundle.version_of(tmp_path, cut=AS_OF.isoformat()) == trained.version
+
+
+def test_a_model_that_is_not_promoted_changes_nothing_for_who_is_served(
+    settings: Settings, trained: Trained
+) -> None:
+    ours = promotion.registry(settings)
+    registered = ours.at(CHALLENGER)
+    assert registered is not None
+    before = bundle.champion_version(settings.models_folder)
+
+    worse = replace(registered, version="2026-07-02-0000000000")
+    promotion.promote(settings, worse, Verdict(False, ("loses to the champion",)))
+    assert bundle.champion_version(settings.models_folder) == before
+
+
+def test_a_champion_that_has_seen_the_window_is_not_compared_and_an_older_one_is(
+    settings: Settings, trained: Trained, ledger: Ledger
+) -> None:
+    champion = bundle.champion(settings.models_folder)
+    assert champion is not None
+    facts = {**champion.manifest.facts, "cut_off": "2025-12-31"}
+    older = replace(champion, manifest=replace(champion.manifest, facts=facts))
+
+    seen = promotion.judge(ledger, cut_off=AS_OF, champion=champion)
+    not_seen = promotion.judge(ledger, cut_off=AS_OF, champion=older)
+    assert set(seen.said) == {NEW, CURVE}
+    assert set(not_seen.said) == {NEW, CURVE, OLD}
+    assert np.array_equal(seen.said[NEW], not_seen.said[NEW])
+
+
+def test_the_window_has_matured_by_the_cut_off(ledger: Ledger) -> None:
+    judged = promotion.judge(ledger, cut_off=AS_OF)
+
+    assert matured_window.begin(AS_OF) == date(2026, 2, 1)
+    told = ~np.isnan(judged.y)
+    for test in ("issue", "portfolio"):
+        assert told[judged.tests == test].mean() > 0.4
+    assert set(np.unique(judged.y[told])) == {0.0, 1.0}
+    assert (judged.said[NEW] >= 0).all()
+
+
+def test_there_is_no_rolling_back_before_the_second_champion(
+    settings: Settings, trained: Trained
+) -> None:
+    with pytest.raises(LookupError, match="no earlier champion"):
+        promotion.roll_back(settings)
+
+
+def test_the_summary_has_a_row_for_each_test_horizon_and_contender(trained: Trained) -> None:
+    summary = trained.summary()
+
+    assert {row["who"] for row in summary} == {"challenger", "customer curve"}
+    assert all(row["rows"] and row["log_loss"] is not None for row in summary)
