@@ -1,0 +1,265 @@
+"""LatePaymentModel: the probability that an invoice is still open, any number of days ahead.
+
+One LightGBM model of stacked landmarks (van Houwelingen, Scandinavian Journal of Statistics 34,
+2007): a row is an invoice, a day on which it was open and a number of days ahead; its label,
+whether it was still open then. It is averaged on the logit scale with the customer's own survival
+curve, by a weight chosen on the last matured window. It assumes that rows are drawn without a look
+at how they end; drawn by a share of each invoice's life they would favour the quickly paid.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models import trees
+from models.cohorts import Cohorts
+from models.customer_curve import PaymentRecords, survival
+from models.horizons import ALL_HORIZONS_DAYS
+from models.time_ahead import TIME_FEATURES, WorkingDays, columns, logit
+from models.treeshap import TabulatedTrees
+
+Floats = npt.NDArray[np.float64]
+Days = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.int64]
+Stacked = npt.NDArray[np.float32]
+
+GOLDEN_ROWS = 200
+GOLDEN_TOLERANCE = 1e-9
+BLOCK = 4096  # snapshots predicted together: their stacked rows stay small
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """Open invoices, each as of its own day: all that the model may look at."""
+
+    features: Floats  # (n, p), NaN where missing
+    feature_names: tuple[str, ...]
+    as_of: Days
+    due_day: Days  # rolled to a business day: lateness counts from here
+    records: PaymentRecords
+    recent: tuple[Rows, Rows]  # the customer's rows in `records`
+    cohort_names: Sequence[str]
+    cohort: Rows  # the invoice's name in cohort_names
+    calendar: Days
+    working_days: WorkingDays
+    weekday_share: Floats  # (n, 7): on which weekdays the customer pays
+
+    def __len__(self) -> int:
+        return len(self.as_of)
+
+    def take(self, rows: Rows | slice) -> "Snapshots":
+        """Some of the snapshots, in this order."""
+        return Snapshots(
+            self.features[rows],
+            self.feature_names,
+            self.as_of[rows],
+            self.due_day[rows],
+            self.records,
+            (self.recent[0][rows], self.recent[1][rows]),
+            self.cohort_names,
+            self.cohort[rows],
+            self.calendar[rows],
+            self.working_days,
+            self.weekday_share[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Contributions to the log-odds of one probability for each snapshot.
+
+    `base + contributions.sum(axis=1)` is the logit of `probability`; columns are `names`.
+    """
+
+    names: tuple[str, ...]
+    base: float
+    contributions: Floats
+    probability: Floats
+
+
+@dataclass(frozen=True)
+class LatePaymentModel:
+    """The fitted model: trees, cohorts, the blend, what it was made of. Files only, no pickle."""
+
+    tree_text: str
+    weight: float  # of the trees; the rest is the customer's curve
+    curve_base: float  # mean logit of the curve in training, where its contribution counts from
+    feature_names: tuple[str, ...]
+    cohorts: Cohorts
+    peers: pa.Table  # pipelines.features.peers keeps its table with the model
+    usual: Mapping[str, float | None]  # medians in training: what a value is compared with
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    golden: pa.Table | None = None
+
+    @cached_property
+    def trees(self) -> TabulatedTrees:
+        return TabulatedTrees(trees.parse(self.tree_text))
+
+    def predict_curve(self, snapshots: Snapshots, days_ahead: Days) -> Floats:
+        """P(still open at the end of day as_of + k): (n, m), never rising along a row.
+
+        `days_ahead` is (n, m) with each row rising; negative days, already past, give 1.
+        """
+        out = np.empty(days_ahead.shape)
+        for begin in range(0, len(snapshots), BLOCK):
+            part = slice(begin, begin + BLOCK)
+            stacked, curve = self.stack(snapshots.take(part), days_ahead[part])
+            raw = self.trees.predict(stacked).reshape(curve.shape)
+            out[part] = self._blend(raw, curve)
+        out[days_ahead < 0] = 1.0
+        return np.minimum.accumulate(out, axis=1)
+
+    def explain(self, snapshots: Snapshots, days_ahead: Days) -> Explanation:
+        """Why each probability at its own number of days ahead (n,) is what it is."""
+        names = (*self.feature_names, *TIME_FEATURES, "customer_curve")
+        contributions = np.empty((len(snapshots), len(names)))
+        probability = np.empty(len(snapshots))
+        for begin in range(0, len(snapshots), BLOCK):
+            part = slice(begin, begin + BLOCK)
+            stacked, curve = self.stack(snapshots.take(part), days_ahead[part][:, None])
+            of_trees, raw = self.trees.explain(stacked)
+            contributions[part, :-1] = self.weight * of_trees
+            contributions[part, -1] = (1 - self.weight) * (logit(curve)[:, 0] - self.curve_base)
+            probability[part] = self._blend(raw[:, None], curve)[:, 0]
+        base = self.weight * self.trees.base + (1 - self.weight) * self.curve_base
+        return Explanation(names, base, contributions, probability)
+
+    def customer_curve(self, snapshots: Snapshots, days_ahead: Days) -> Floats:
+        """The baseline: the customer's own shrunken survival curve alone, (n, m)."""
+        return curves(self.cohorts, snapshots, days_ahead)[0]
+
+    def stack(self, snapshots: Snapshots, days_ahead: Days) -> tuple[Stacked, Floats]:
+        """The trees' input, one row for each snapshot and day ahead, and the curve (n, m)."""
+        return stack(self.cohorts, snapshots, days_ahead)
+
+    def _blend(self, raw: Floats, curve: Floats) -> Floats:
+        odds = self.weight * raw + (1 - self.weight) * logit(curve)
+        return 1.0 / (1.0 + np.exp(-odds))
+
+    def check_golden(self) -> None:
+        """Raises ValueError unless the golden rows still get the probabilities of their day."""
+        if self.golden is None:
+            raise ValueError("golden.parquet holds no rows to check the model by")
+        stacked = np.column_stack([c.to_numpy() for c in self.golden.columns[:-2]])
+        curve, expected = (self.golden[n].to_numpy() for n in ("curve", "probability"))
+        got = self._blend(self.trees.predict(stacked)[:, None], curve[:, None])[:, 0]
+        worst = float(np.max(np.abs(got - expected), initial=0.0))
+        if not worst <= GOLDEN_TOLERANCE:
+            raise ValueError(
+                f"golden rows must agree within {GOLDEN_TOLERANCE}, got: {worst:.3g} apart"
+            )
+
+    def with_golden(self, snapshots: Snapshots, days_ahead: Days) -> "LatePaymentModel":
+        """The same model with its answers for these snapshots written down."""
+        stacked, curve = self.stack(snapshots, days_ahead[:, None])
+        raw = self.trees.predict(stacked)[:, None]
+        names = (*self.feature_names, *TIME_FEATURES)
+        golden = pa.table(
+            {
+                **{name: stacked[:, at] for at, name in enumerate(names)},
+                "curve": curve[:, 0],
+                "probability": self._blend(raw, curve)[:, 0],
+            }
+        )
+        return LatePaymentModel(
+            **{name: getattr(self, name) for name in self.__dataclass_fields__ if name != "golden"},
+            golden=golden,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the model's files into an existing folder."""
+        about = {
+            "feature_names": list(self.feature_names),
+            "time_features": list(TIME_FEATURES),
+            "horizons_days": list(ALL_HORIZONS_DAYS),
+            "weight": self.weight,
+            "curve_base": self.curve_base,
+            "usual": dict(self.usual),
+            "facts": dict(self.facts),
+        }
+        (folder / "model.txt").write_text(self.tree_text, encoding="utf-8")
+        text = json.dumps(about, indent=1, sort_keys=True, allow_nan=False)
+        (folder / "model.json").write_text(text + "\n", encoding="utf-8")
+        self.cohorts.save(folder / "cohorts.parquet")
+        pq.write_table(self.peers, folder / "peers.parquet", compression="zstd")
+        if self.golden is not None:
+            pq.write_table(self.golden, folder / "golden.parquet", compression="zstd")
+
+    @classmethod
+    def load(cls, folder: Path) -> "LatePaymentModel":
+        """The model that `save` wrote.
+
+        Raises ValueError where its parts do not belong together.
+        """
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if about["time_features"] != list(TIME_FEATURES):
+            raise ValueError(
+                f"model.json: time_features must be {list(TIME_FEATURES)}, "
+                f"got: {about['time_features']}"
+            )
+        golden = folder / "golden.parquet"
+        model = cls(
+            tree_text=(folder / "model.txt").read_text(encoding="utf-8"),
+            weight=float(about["weight"]),
+            curve_base=float(about["curve_base"]),
+            feature_names=tuple(about["feature_names"]),
+            cohorts=Cohorts.load(folder / "cohorts.parquet"),
+            peers=pq.read_table(folder / "peers.parquet"),
+            usual=about["usual"],
+            facts=about["facts"],
+            golden=pq.read_table(golden) if golden.exists() else None,
+        )
+        if model.trees.feature_names != (*model.feature_names, *TIME_FEATURES):
+            raise ValueError("model.txt: its features are not those of model.json, in this order")
+        return model
+
+
+def curves(cohorts: Cohorts, snapshots: Snapshots, days_ahead: Days) -> tuple[Floats, Floats]:
+    """The customer's curve and its cohort's: two (n, m) of P(still open at as_of + k)."""
+    begin, end = snapshots.recent
+    rows = cohorts.rows(snapshots.cohort_names, snapshots.cohort, snapshots.as_of)
+
+    def curve(recent: tuple[Rows, Rows]) -> Floats:
+        return survival(
+            snapshots.records,
+            recent,
+            as_of=snapshots.as_of,
+            due_day=snapshots.due_day,
+            days_ahead=days_ahead,
+            hazards=cohorts.table,
+            cohort=rows,
+            observed_from=cohorts.observed_from,
+        )
+
+    return curve((begin, end)), curve((end, end))
+
+
+def stack(cohorts: Cohorts, snapshots: Snapshots, days_ahead: Days) -> tuple[Stacked, Floats]:
+    """What the trees read, (n * m, p + time), and the customer's curve (n, m).
+
+    In float32, as they were grown: a value must not fall on the other side of a threshold.
+    """
+    curve, cohort = curves(cohorts, snapshots, days_ahead)
+    ahead = columns(
+        as_of=snapshots.as_of,
+        due_day=snapshots.due_day,
+        days_ahead=np.maximum(days_ahead, 0),
+        calendar=snapshots.calendar,
+        working_days=snapshots.working_days,
+        weekday_share=snapshots.weekday_share,
+        gap_days=snapshots.features[:, snapshots.feature_names.index("gap_mean_365")],
+        curve=curve,
+        cohort=cohort,
+    )
+    n, m = days_ahead.shape
+    features = np.repeat(snapshots.features, m, axis=0)
+    stacked = np.concatenate([features, ahead.reshape(n * m, -1)], axis=1, dtype=np.float32)
+    return stacked, curve

@@ -1,0 +1,320 @@
+"""Scoring: the one path from a ledger to what is said of every open invoice.
+
+HTTP, the page, notebooks, the command line and the nightly batch all call `score`; the same
+invoice, day, history and model get the same bits whoever asks and whatever is asked beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models import causes, outlook, reasons, signals
+from models.actions import Catalogue
+from models.bundle import Bundle
+from models.horizons import ALL_HORIZONS_DAYS, PROBABILITY_COLUMNS, column
+from models.late_payment import LatePaymentModel, Snapshots, curves
+from models.outlook import BANDS, Economics, Outlook
+from models.time_ahead import TIME_FEATURES
+from pipelines import decisions, features, onset, snapshots
+from pipelines.decisions import Standing
+from pipelines.features import Peers
+from pipelines.ledger import Ledger, rows_of
+from pipelines.score_schema import SCORE_SCHEMA
+from pipelines.settlement import is_open, open_cents
+from pipelines.snapshots import Prepared
+
+Floats = npt.NDArray[np.float64]
+Days = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.int64]
+
+REASONS_HORIZON = 30  # reasons explain p_late_30, or the next horizon that is still ahead
+RICH, THIN = 10, 1  # settled invoices from which a customer's history is called so
+BLOCK = 20_000  # invoices scored together; memory follows it, answers do not
+_CAUSE_OF_TIME = {
+    "habitual_paydays_ahead": "payment_rhythm",
+    "payment_gaps_ahead": "payment_rhythm",
+    "curve_logit": "customer_record",
+    "cohort_logit": "peers",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One block of invoices as of a day, with what the model may look at."""
+
+    prepared: Prepared
+    invoice: Rows  # rows in the ledger
+    as_of: int
+    taken: Snapshots
+    peers: Peers
+
+    @property
+    def age(self) -> Days:
+        """Days past due (negative before)."""
+        return self.taken.as_of - self.taken.due_day
+
+    @property
+    def columns(self) -> dict[str, Floats]:
+        """The feature book's columns by name."""
+        return {name: self.taken.features[:, at] for at, name in enumerate(features.BOOK)}
+
+
+def score(
+    ledger: Ledger,
+    as_of: int,
+    model: Bundle,
+    *,
+    invoices: Sequence[str] | None = None,
+    economics: Economics | None = None,
+    catalogue: Catalogue | None = None,
+) -> pa.Table:
+    """One row for each open invoice (or each of `invoices` that is open), in SCORE_SCHEMA.
+
+    `as_of` is days since 1970-01-01; what happened or was recorded on it or later is not seen.
+    Rows come in the order of invoice_id. An invoice issued on `as_of` itself is scored if asked
+    by name.
+    """
+    check_book(model.model)
+    economics = economics or Economics()
+    prepared = snapshots.prepare(ledger.known_before(as_of + 1))
+    asked = _asked(prepared, as_of, invoices)
+    peers = Peers.from_columns(model.model.peers)
+    known = decisions.standing(prepared, as_of)
+    parts = [
+        _score_block(prepared, known, asked[at : at + BLOCK], model, peers, economics, catalogue)
+        for at in range(0, len(asked), BLOCK)
+    ]
+    table = pa.concat_tables(parts) if parts else SCORE_SCHEMA.empty_table()
+    return table.combine_chunks()
+
+
+def check_book(model: LatePaymentModel) -> None:
+    """Raises ValueError unless the model was trained on this very feature book."""
+    trained, ours = model.facts.get("feature_book"), features.fingerprint()
+    if model.feature_names != tuple(features.BOOK) or trained not in (None, ours):
+        raise ValueError(
+            f"the model must be trained on feature book {ours}, got: {trained}; "
+            "run `puntuale train` to train one"
+        )
+
+
+def _asked(prepared: Prepared, as_of: int, invoices: Sequence[str] | None) -> Rows:
+    """The rows of the invoices to score, in the order of their ids."""
+    ids = prepared.ledger.invoices["invoice_id"].combine_chunks()
+    if invoices is None:
+        rows = np.flatnonzero(is_open(prepared.settlement, as_of))
+    else:
+        settlement = prepared.settlement
+        rows = rows_of(pa.array(invoices, pa.string()), among=ids)
+        rows = rows[rows >= 0]
+        new = settlement.known_day[rows] == as_of
+        new &= settlement.amount_cents[rows] > settlement.tolerance_cents[rows]
+        rows = np.unique(rows[new | is_open(settlement, as_of)[rows]])
+    return rows[pc.sort_indices(ids.take(pa.array(rows))).to_numpy().astype(np.int64)]
+
+
+def _score_block(
+    prepared: Prepared,
+    known: Standing,
+    invoice: Rows,
+    model: Bundle,
+    peers: Peers,
+    economics: Economics,
+    catalogue: Catalogue | None,
+) -> pa.Table:
+    day = np.full(len(invoice), known.as_of, np.int32)
+    taken = snapshots.take(prepared, invoice, day, peers=peers)
+    asked = Asked(prepared, invoice, known.as_of, taken, peers)
+    ahead = outlook.questions(taken.as_of, taken.due_day)
+    curve = model.model.predict_curve(taken, ahead)
+    seen = outlook.read(curve, ahead, as_of=taken.as_of, due_day=taken.due_day)
+
+    found = onset.date(asked, signals.detect(asked.columns, as_of=taken.as_of))
+    hints = causes.cause_hint(asked.columns, found)
+    columns = {
+        **_invoice_columns(asked),
+        **_outlook_columns(asked, seen, economics),
+        "cause_hint": [
+            {"code": code, "evidence": evidence}
+            for code, evidence in zip(hints.codes, hints.evidence, strict=True)
+        ],
+        **_reason_columns(asked, seen, model.model),
+        "signals": [[_signal(s) for s in of_row] for of_row in found],
+        "history_level": _history_level(asked.columns["n_settled"]),
+        "model_version": [model.version] * len(invoice),
+    }
+    believed = ("open_cents", "expected_days_late", *PROBABILITY_COLUMNS)
+    columns["action"] = decisions.decide(
+        prepared,
+        known,
+        invoice,
+        believed={
+            **{name: columns[name] for name in believed},
+            **{name: asked.columns[name] for name in ("n_settled", "late30_share")},
+        },
+        cause=hints.codes,
+        signals=found,
+        catalogue=catalogue,
+    )
+    return pa.table(
+        [pa.array(columns[field.name], field.type) for field in SCORE_SCHEMA], schema=SCORE_SCHEMA
+    )
+
+
+def _invoice_columns(asked: Asked) -> dict[str, Any]:
+    settlement, ledger = asked.prepared.settlement, asked.prepared.ledger
+    rows = asked.invoice
+    customer_ids = settlement.customer_ids.take(pa.array(settlement.customer[rows]))
+    at = rows_of(customer_ids, among=ledger.customers["customer_id"])
+    names = ledger.customers["name"].combine_chunks().take(pa.array(at, mask=at < 0))
+    return {
+        "invoice_id": ledger.invoices["invoice_id"].combine_chunks().take(pa.array(rows)),
+        "customer_id": customer_ids,
+        "customer_name": names,
+        "company_code": ledger.invoices["company_code"].combine_chunks().take(pa.array(rows)),
+        "as_of": asked.taken.as_of,
+        "issue_date": ledger.invoices["issue_date"].combine_chunks().take(pa.array(rows)),
+        "due_date": settlement.raw_due_day[rows],
+        "due_business_date": asked.taken.due_day,
+        "days_past_due": asked.age,
+        "amount_cents": settlement.amount_cents[rows],
+        "open_cents": _left_open(asked),
+    }
+
+
+def _left_open(asked: Asked) -> npt.NDArray[np.int64]:
+    """What is open; the whole amount of an invoice issued on the very day."""
+    settlement = asked.prepared.settlement
+    left = open_cents(settlement, asked.as_of)[asked.invoice]
+    new = settlement.known_day[asked.invoice] >= asked.as_of
+    return np.where(new, settlement.amount_cents[asked.invoice], left)
+
+
+def _outlook_columns(asked: Asked, seen: Outlook, economics: Economics) -> dict[str, Any]:
+    open_now = _left_open(asked)
+    p = dict(zip(PROBABILITY_COLUMNS, seen.probabilities.T, strict=True))
+    at_risk = np.round(open_now * p["p_late_90"]).astype(np.int64)
+    loss = open_now * p["p_unpaid_180"] * outlook.lgd(asked.age, economics)
+    delay = np.maximum(seen.expected_days_late, 0.0) * economics.annual_rate / 365
+    band = outlook.bands(p["p_late_30"], at_risk, economics)
+    return {
+        **p,
+        **{
+            name: _dates(values)
+            for name, values in (
+                ("expected_date", seen.expected_date),
+                ("date_lo", seen.date_lo),
+                ("date_hi", seen.date_hi),
+            )
+        },
+        "mass_beyond": seen.mass_beyond,
+        "expected_days_late": seen.expected_days_late,
+        "value_at_risk_cents": at_risk,
+        "expected_loss_cents": np.round(loss).astype(np.int64),
+        "cost_of_delay_cents": np.round(open_now * delay).astype(np.int64),
+        "risk_band": [BANDS[b] for b in band.tolist()],
+    }
+
+
+def _dates(days: Floats) -> pa.Array:
+    unknown = np.isnan(days)
+    return pa.array(np.where(unknown, 0, days).astype(np.int32), pa.date32(), mask=unknown)
+
+
+def explained_horizon(age: Days) -> Days:
+    """The horizon that each invoice's reasons are about: 30 days, or the next one still ahead."""
+    chosen = np.full(len(age), ALL_HORIZONS_DAYS[-1], np.int32)
+    for horizon in reversed([h for h in ALL_HORIZONS_DAYS if h >= REASONS_HORIZON]):
+        chosen[age <= horizon] = horizon
+    return chosen
+
+
+def _reason_columns(asked: Asked, seen: Outlook, model: LatePaymentModel) -> dict[str, Any]:
+    horizon = explained_horizon(asked.age)
+    ahead = np.maximum(horizon - asked.age, 0).astype(np.int32)
+    why = model.explain(asked.taken, ahead)
+    grouped = reasons.by_cause(why.contributions, [_cause(name) for name in why.names])
+    at = np.searchsorted(ALL_HORIZONS_DAYS, horizon)
+    p = seen.probabilities[np.arange(len(at)), at]
+    certain = asked.age > horizon  # past the last horizon: it is late already, nothing to explain
+    base, points = reasons.points(why.base, grouped.contributions, np.where(certain, 1.0, p))
+    shown = reasons.top(base, points, np.where(certain, 1.0, p))
+
+    own, cohort = (c[:, 0] for c in curves(model.cohorts, asked.taken, ahead[:, None]))
+    told = _Told(asked, model, why.names, own, cohort, asked.age, horizon)
+    return {
+        "reasons_for": [column(h) for h in horizon.tolist()],
+        "base_probability": np.full(len(ahead), base),
+        "reasons": [
+            [
+                *(
+                    told.reason(i, grouped.causes[c], int(grouped.leading[i, c]), float(points))
+                    for c, points in zip(shown.causes[i], shown.points[i], strict=True)
+                    if c >= 0
+                ),
+                _rest(float(shown.everything_else[i])),
+            ]
+            for i in range(len(ahead))
+        ],
+    }
+
+
+def _cause(name: str) -> str:
+    if name in features.BOOK:
+        return features.BOOK[name].cause
+    return _CAUSE_OF_TIME.get(name, "time" if name in TIME_FEATURES else "customer_record")
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a reason's sentence needs: the value seen and the usual one."""
+
+    asked: Asked
+    model: LatePaymentModel
+    names: tuple[str, ...]
+    own: Floats
+    cohort: Floats
+    age: Days
+    horizon: Days
+
+    def reason(self, row: int, cause: str, leading: int, points: float) -> dict[str, Any]:
+        name = self.names[leading]
+        feature: str | None = name if name in features.BOOK else None
+        value: float | None = None
+        usual: float | None = None
+        if cause == "customer_record":
+            feature, value, usual = None, float(self.own[row]), float(self.cohort[row])
+        elif cause == "time":
+            feature, value, usual = None, float(self.age[row]), float(self.horizon[row])
+        elif feature is not None:
+            value, usual = float(self.asked.taken.features[row, leading]), self.model.usual[feature]
+        return {
+            "feature_group": cause,
+            "feature": feature,
+            "value": None if value is None or np.isnan(value) else value,
+            "usual_value": usual,
+            "points": points,
+        }
+
+
+def _rest(points: float) -> dict[str, Any]:
+    return {"feature_group": reasons.EVERYTHING_ELSE, "points": points}
+
+
+def _signal(signal: signals.Signal) -> dict[str, Any]:
+    return {
+        "code": signal.code,
+        "since": signal.since,
+        "before": None if np.isnan(signal.before) else signal.before,
+        "now": None if np.isnan(signal.now) else signal.now,
+        "severity": signal.severity,
+    }
+
+
+def _history_level(settled: Floats) -> list[str]:
+    return ["rich" if n >= RICH else "thin" if n >= THIN else "none" for n in settled.tolist()]

@@ -1,0 +1,170 @@
+"""Snapshots: invoices as they looked on given days, ready for the model.
+
+`prepare` sorts a ledger's facts once; `take` then answers for any invoices on any days, each from
+what was known before its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from models import cohorts
+from models.customer_curve import PaymentRecords
+from models.late_payment import Snapshots
+from models.time_ahead import WorkingDays
+from pipelines import calendars, features, streams
+from pipelines.as_of import evaluate
+from pipelines.events import Events
+from pipelines.features import Peers
+from pipelines.ledger import NEVER, Ledger
+from pipelines.ordering import order
+from pipelines.settlement import PAYMENT, Settlement, settle
+from pipelines.stream import Stream
+
+Days = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.int64]
+
+HABIT_WEIGHT = 3.0  # payments that "any weekday from Monday to Friday" counts for
+_PAID = Stream("paid_by_weekday")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A ledger with its facts sorted: what snapshots are taken from."""
+
+    ledger: Ledger
+    settlement: Settlement
+    streams: streams.Streams
+    records: PaymentRecords
+    record_invoice: Rows  # the invoice's row of each payment record
+    cohort_names: Sequence[str]
+    cohort: Rows  # of each invoice, in cohort_names
+    calendar: Days  # of each invoice, in working_days
+    working_days: WorkingDays
+    paid_by_weekday: Events
+
+
+def prepare(ledger: Ledger) -> Prepared:
+    """The ledger settled, streamed and sorted."""
+    settlement = settle(ledger)
+    streamed = streams.build(ledger, settlement)
+    records, record_invoice = payment_records(settlement)
+    names, cohort = _cohorts(streamed)
+    calendar, working_days = _calendars(streamed.groups["country"])
+    return Prepared(
+        ledger,
+        settlement,
+        streamed,
+        records,
+        record_invoice,
+        names,
+        cohort,
+        calendar,
+        working_days,
+        _weekdays(settlement),
+    )
+
+
+def take(prepared: Prepared, invoice: Rows, as_of: Days, *, peers: Peers) -> Snapshots:
+    """These invoices (rows), each as of its own day."""
+    settlement = prepared.settlement
+    customer = settlement.customer[invoice]
+    shares = [_PAID.sum(str(weekday)) for weekday in range(7)]
+    habit = evaluate(
+        shares,
+        {_PAID.name: prepared.paid_by_weekday},
+        owners={"customer": customer},
+        as_of=as_of,
+        inputs={},
+    )
+    any_day = np.array([HABIT_WEIGHT / 5] * 5 + [0.0, 0.0])
+    return Snapshots(
+        features=features.compute(prepared.streams, invoice, as_of, peers),
+        feature_names=tuple(features.BOOK),
+        as_of=as_of,
+        due_day=settlement.due_day[invoice],
+        records=prepared.records,
+        recent=prepared.records.recent(customer, as_of),
+        cohort_names=prepared.cohort_names,
+        cohort=prepared.cohort[invoice],
+        calendar=prepared.calendar[invoice],
+        working_days=prepared.working_days,
+        weekday_share=(habit + any_day) / (habit.sum(axis=1, keepdims=True) + HABIT_WEIGHT),
+    )
+
+
+def payment_records(settlement: Settlement) -> tuple[PaymentRecords, Rows]:
+    """Every customer's invoices with their first settlement, and which invoice each is."""
+    moved = settlement.movements
+    turns = np.flatnonzero(moved.settles)[::-1]  # backwards, so that the first one stays
+    rows = moved.invoice[turns]
+
+    # An invoice within tolerance from the start is never open: it is nobody's record.
+    closed = np.where(settlement.never_open, -NEVER, NEVER)
+    closed_known = closed.copy()
+    cancelled = closed < 0
+    closed[rows] = moved.reached_day[turns]
+    closed_known[rows] = np.maximum(moved.known_day[turns], settlement.known_day[rows])
+    cancelled[rows] = moved.cancels[turns]
+
+    by_customer = order(settlement.customer, settlement.known_day)
+    counts = np.bincount(settlement.customer, minlength=len(settlement.customer_ids))
+    records = PaymentRecords(
+        start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        known_day=settlement.known_day[by_customer],
+        due_day=settlement.due_day[by_customer],
+        closed_day=closed[by_customer].astype(np.int32),
+        closed_known_day=closed_known[by_customer].astype(np.int32),
+        cancelled=cancelled[by_customer],
+    )
+    return records, by_customer
+
+
+def _cohorts(streamed: streams.Streams) -> tuple[list[str], Rows]:
+    """The names of the cohorts that the ledger holds, and each invoice's."""
+    company, terms = (
+        streamed.groups[group].fill_null("").dictionary_encode() for group in ("company", "terms")
+    )
+    pairs = company.indices.to_numpy().astype(np.int64) * len(terms.dictionary)
+    distinct, which = np.unique(pairs + terms.indices.to_numpy(), return_inverse=True)
+    companies, all_terms = company.dictionary.to_pylist(), terms.dictionary.to_pylist()
+    names = [
+        cohorts.key(companies[pair // len(all_terms)], all_terms[pair % len(all_terms)])
+        for pair in distinct.tolist()
+    ]
+    return names, which.astype(np.int64)
+
+
+def _calendars(country: pa.Array) -> tuple[Days, WorkingDays]:
+    encoded = country.fill_null("").dictionary_encode()
+    tables = [_by_weekday(name) for name in encoded.dictionary.to_pylist()] or [_by_weekday("")]
+    return encoded.indices.to_numpy().astype(np.int32), WorkingDays(np.stack(tables))
+
+
+@cache
+def _by_weekday(country: str) -> npt.NDArray[np.int32]:
+    """Running count of business days before each day, by weekday (0 is Monday): (7, days + 1)."""
+    works = calendars.business_days(country).is_business
+    weekday = (np.arange(len(works)) + 3) % 7
+    before = np.zeros((7, len(works) + 1), np.int32)
+    for day in range(7):
+        np.cumsum(works & (weekday == day), out=before[day, 1:])
+    return before
+
+
+def _weekdays(settlement: Settlement) -> Events:
+    """Payments by the weekday on which they were made."""
+    moved = settlement.movements
+    paid = np.flatnonzero(moved.kind == PAYMENT)
+    weekday = (moved.day[paid] + 3) % 7
+    known = np.maximum(moved.known_day[paid], settlement.known_day[moved.invoice[paid]])
+    return Events.of(
+        settlement.customer[moved.invoice[paid]],
+        known,
+        len(settlement.customer_ids),
+        **{str(day): (weekday == day).astype(np.int64) for day in range(7)},
+    )
