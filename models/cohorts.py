@@ -162,6 +162,6 @@ def _observed(
     return paid, np.cumsum(change, axis=1)[:, :DELAYS]
 
 
-def _counts(cohort: Rows, delay: Rows, cohorts: int, delays: int) -> Floats:
+def _counts(cohort: Rows, delay: npt.NDArray[np.integer], cohorts: int, delays: int) -> Floats:
     flat = np.bincount(cohort * delays + delay, minlength=cohorts * delays)
     return flat.reshape(cohorts, delays).astype(np.float64)

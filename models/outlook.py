@@ -86,14 +86,21 @@ def read(
     )
     k = np.concatenate([np.full((len(curve), 1), -1), np.maximum(days_ahead, -1)], axis=1)
     s = np.concatenate([np.ones((len(curve), 1)), curve], axis=1)
-    dates = [as_of + _first_under(s, k, level) for level in (0.5, 0.9, 0.1)]
-    return Outlook(probabilities, *dates, curve[:, -1], _days_late(s, k, age))
+    return Outlook(
+        probabilities,
+        expected_date=as_of + _first_under(s, k, 0.5),
+        date_lo=as_of + _first_under(s, k, 0.9),
+        date_hi=as_of + _first_under(s, k, 0.1),
+        mass_beyond=curve[:, -1],
+        expected_days_late=_days_late(s, k, age),
+    )
 
 
 def _at(curve: Floats, days_ahead: npt.NDArray[np.int32], wanted: npt.NDArray[np.int32]) -> Floats:
     """The curve's value at one of its own days ahead in each row."""
     place = (days_ahead < wanted[:, None]).sum(axis=1)
-    return curve[np.arange(len(curve)), place]
+    value: Floats = curve[np.arange(len(curve)), place]
+    return value
 
 
 def _first_under(s: Floats, k: npt.NDArray[np.int32], level: float) -> Floats:
@@ -122,11 +129,13 @@ def _days_late(s: Floats, k: npt.NDArray[np.int32], age: npt.NDArray[np.int32]) 
 
 def lgd(age: Days, economics: Economics) -> Floats:
     """The share lost of what is never paid, by days past due."""
-    return np.array(economics.lgd)[np.searchsorted((0, 30, 60, 90), age, side="left")]
+    bucket = np.searchsorted((0, 30, 60, 90), age, side="left")
+    share: Floats = np.array(economics.lgd)[bucket]
+    return share
 
 
 def bands(p_late_30: Floats, value_at_risk_cents: Cents, economics: Economics) -> Days:
-    """Each invoice's place in BANDS: by probability, one up or down where much or little is open."""
+    """Each invoice in BANDS by its place: the probability decides, what is open moves it by one."""
     band = np.searchsorted(economics.bands, p_late_30, side="right")
     band = band + (value_at_risk_cents >= economics.large_cents)
     band = band - (value_at_risk_cents < economics.small_cents)

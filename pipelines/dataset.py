@@ -146,7 +146,8 @@ def _uniform(seeds: Seeds, stream: int) -> npt.NDArray[np.float64]:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x = x ^ (x >> np.uint64(31))
-    return (x >> np.uint64(11)).astype(np.float64) / 2.0**53
+    uniform: npt.NDArray[np.float64] = (x >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return uniform
 
 
 def _normal(seeds: Seeds) -> npt.NDArray[np.float64]:

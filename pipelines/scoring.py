@@ -115,7 +115,8 @@ def _asked(prepared: Prepared, as_of: int, invoices: Sequence[str] | None) -> Ro
         new = settlement.known_day[rows] == as_of
         new &= settlement.amount_cents[rows] > settlement.tolerance_cents[rows]
         rows = np.unique(rows[new | is_open(settlement, as_of)[rows]])
-    return rows[pc.sort_indices(ids.take(pa.array(rows))).to_numpy().astype(np.int64)]
+    in_order: Rows = rows[pc.sort_indices(ids.take(pa.array(rows))).to_numpy()]
+    return in_order
 
 
 def _score_block(
