@@ -49,9 +49,7 @@ Rows = Annotated[int, typer.Option(min=1, help="How many rows to show.")]
 def main() -> None:
     """Run a command; whatever stops it is told in words, with an exit code, without a traceback."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
+        sys.exit(app(standalone_mode=False))  # the code of a typer.Exit, None for a good end
     except (Exception, KeyboardInterrupt) as fault:
         if hasattr(fault, "show") and hasattr(fault, "exit_code"):  # a mistake in the command
             fault.show()

@@ -1,0 +1,157 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from models import bundle
+from models.bundle import BundleRefused
+from pipelines import night, reading
+from pipelines.gate import PublishRefused
+from pipelines.job import Job, day_number
+from pipelines.night import Night, NoModelYet
+from pipelines.reading import TooMuchQuarantined
+from pipelines.settings import Settings
+from pipelines.sources import Intake
+from pipelines.store import ScoreStore
+from tests import small_company
+from tests.small_company import AS_OF
+
+AT = datetime(2026, 7, 1, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    home = tmp_path_factory.mktemp("home")
+    settings = Settings(_env_file=None, home=home, ledger=str(small_company.ledger_folder()))
+    small_company.crowned(settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def job(settings: Settings) -> Job:
+    return Job.of(settings, at=AT, as_of=AS_OF)
+
+
+@pytest.fixture(scope="module")
+def published(job: Job) -> Night:
+    return night.run(job)
+
+
+@pytest.fixture(scope="module")
+def intake(job: Job) -> Intake:
+    return reading.read(job)
+
+
+def test_a_night_scores_every_open_invoice_once_and_publishes_it(
+    settings: Settings, job: Job, published: Night, intake: Intake
+) -> None:
+    snapshot = ScoreStore(settings.scores_folder).current()
+    assert snapshot is not None
+    expected = night.portfolio(intake.ledger, as_of=AS_OF)
+
+    assert published.is_new
+    assert (snapshot.name, snapshot.as_of) == (published.snapshot, AS_OF)
+    assert snapshot.rows == len(expected.invoice_ids) == published.invoices > 100
+    assert snapshot.manifest["sums"]["open_cents"] == expected.exposure_cents
+    assert sum(published.by_band.values()) == published.invoices
+    assert sum(published.by_action.values()) == published.invoices
+
+
+def test_the_manifest_says_which_ledger_and_which_model_answered(
+    settings: Settings, published: Night
+) -> None:
+    facts = ScoreStore(settings.scores_folder).snapshot(published.snapshot).manifest["facts"]
+
+    assert facts["computed_at"] == "2026-07-01T02:00:00+00:00"
+    assert facts["currency"] == "EUR"
+    assert facts["model_files"] == dict(bundle.check(small_company.trained_bundle()).files)
+
+
+def test_the_same_night_again_changes_no_byte(
+    settings: Settings, job: Job, published: Night
+) -> None:
+    before = _files(settings.scores_folder)
+    again = night.run(replace(job, at=AT + timedelta(hours=1)))
+
+    assert again == replace(published, is_new=False)
+    assert _files(settings.scores_folder) == before
+
+
+def test_the_numbers_are_those_of_the_one_scoring_path_to_the_bit(
+    settings: Settings, job: Job, published: Night, intake: Intake
+) -> None:
+    direct = night.score(job, intake, night.champion(settings)).sort_by("invoice_id")
+    stored = ScoreStore(settings.scores_folder).snapshot(published.snapshot)
+
+    assert stored.scores().equals(direct)
+    row = direct.slice(7, 1).to_pylist()[0]
+    assert repr(stored.get_invoice(row["invoice_id"])) == repr(row)  # NaN is not equal to itself
+
+
+def test_no_model_means_no_night_and_says_how_to_get_one(tmp_path: Path) -> None:
+    empty = Settings(_env_file=None, home=tmp_path, ledger=str(small_company.ledger_folder()))
+
+    with pytest.raises(NoModelYet, match="puntuale train"):
+        night.run(Job.of(empty, at=AT, as_of=AS_OF))
+
+
+def test_a_damaged_champion_publishes_nothing(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, home=tmp_path, ledger=str(small_company.ledger_folder()))
+    version = small_company.crowned(settings)
+    (settings.models_folder / version / "model.txt").write_text("tree\n")
+
+    with pytest.raises(BundleRefused, match=r"model\.txt"):
+        night.run(Job.of(settings, at=AT, as_of=AS_OF))
+    assert ScoreStore(settings.scores_folder).names() == []
+
+
+def test_too_many_wrong_rows_stop_the_night_and_the_old_scores_stay(
+    settings: Settings, job: Job, published: Night, tmp_path: Path
+) -> None:
+    files = tmp_path / "ledger"
+    files.mkdir()
+    for path in small_company.ledger_folder().iterdir():
+        table = pq.read_table(path)
+        if path.stem == "invoices":
+            wrong = pc.equal(pc.binary_length(table["invoice_id"]), -1)
+            wrong = pc.less(pc.rank(table["invoice_id"]), table.num_rows // 5)
+            owner = pc.if_else(wrong, None, table["customer_id"])
+            table = table.set_column(
+                table.schema.get_field_index("customer_id"), "customer_id", owner
+            )
+        pq.write_table(table, files / path.name)
+
+    with pytest.raises(TooMuchQuarantined, match="invoices: .* rows in quarantine, at most 5"):
+        night.run(replace(job, source=str(files)))
+    assert ScoreStore(settings.scores_folder).current_name() == published.snapshot
+
+
+def test_scores_that_leave_an_open_invoice_out_are_not_published(
+    settings: Settings, job: Job, published: Night, intake: Intake
+) -> None:
+    model = night.champion(settings)
+    scores = night.score(job, intake, model)
+
+    with ScoreStore(settings.scores_folder).writing() as lock:
+        with pytest.raises(PublishRefused, match="1 invoices are open and have no score"):
+            night.publish(job, intake, scores[1:], model=model, lock=lock)
+    assert ScoreStore(settings.scores_folder).current_name() == published.snapshot
+
+
+def test_the_summary_fits_a_table(published: Night) -> None:
+    summary = {row["what"]: row["value"] for row in night.summary(published)}
+
+    assert summary["open invoices"] == published.invoices
+    assert summary["as of"] == "2026-07-01"
+
+
+def test_days_are_counted_from_1970() -> None:
+    assert day_number(AS_OF) == 20_635
+
+
+def _files(root: Path) -> dict[str, bytes]:
+    paths = (p for p in root.rglob("*") if p.is_file() and p.name != "RUN")
+    return {str(p.relative_to(root)): p.read_bytes() for p in paths}
