@@ -126,14 +126,14 @@ class Stream:
 
         return self._node("apply", function, column, days, by=by)
 
-    def last(self, column: str, *, back: int = 0) -> Node:
-        """The column at the last event before as_of, or so many events further back."""
+    def last(self, column: str, *, back: int = 0, days_ago: int = 0) -> Node:
+        """The column at the last event before as_of, so many events or days further back."""
 
         def by(c: Context) -> Floats:
-            at = c.before(self) - 1 - back
+            at = c.before(self, days_ago) - 1 - back
             return _pick(c.events[self.name].columns[column], at, at >= c.first(self))
 
-        return self._node("last", column, back, by=by)
+        return self._node("last", column, back, days_ago, by=by)
 
     def first(self, column: str) -> Node:
         """The column at the owner's first event."""

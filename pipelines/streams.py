@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines import case_events, invoice_events, payment_events
+from pipelines import case_events, invoice_events, payment_events, standing_events
 from pipelines.events import Events, Floats, Whole
 from pipelines.ledger import Ledger, rows_of
 from pipelines.settlement import Settlement, settle
@@ -33,6 +33,10 @@ gaps = Stream("gaps")  # the same but the first: gap, the days since the one bef
 unallocated = Stream("unallocated")  # cash not yet applied to an invoice: amount
 credited = Stream("credited")  # credit notes: amount
 oldest_overdue = Stream("oldest_overdue")  # each time it changes: due_day of it, NEVER where none
+
+limits = Stream("limits")  # credit limits from their day: amount, insured (-1 where not told)
+rated = Stream("rated")  # ratings of any agency: safety, 0 to 1 (the safest) in whole millionths
+rerated = Stream("rerated")  # those by an agency not new to the customer: change since its last
 
 # Of an invoice.
 moved = Stream("moved", owner="invoice")  # payments, returns, credit notes: amount
@@ -63,6 +67,7 @@ def build(ledger: Ledger, settlement: Settlement | None = None) -> Streams:
             **invoice_events.of(ledger, settlement),
             **payment_events.of(ledger, settlement),
             **case_events.of(ledger),
+            **standing_events.of(ledger, settlement),
         },
         customer=settlement.customer,
         inputs=invoice_events.inputs(ledger, settlement),

@@ -50,7 +50,10 @@ def _cell(table: str, name: str, word: str) -> tuple[str, Any]:
         return column.stored, BASE + int(word)
     if column.kind == "amount":
         return column.stored, round(float(word) * 100)
-    return column.stored, int(word) if column.kind == "whole" else word
+    if column.kind == "flag":
+        return column.stored, word == "yes"
+    as_written = {"whole": int, "number": float}.get(column.kind, str)
+    return column.stored, as_written(word)
 
 
 # Few different days and amounts, so that events meet: the same day, the same amount, nothing left.
@@ -135,6 +138,26 @@ def _of_invoices(
 
 
 @st.composite
+def _ratings(draw: st.DrawFn, customers: list[str]) -> list[Row]:
+    scale = st.sampled_from([(0.0, 100.0, True), (1.0, 5.0, False), (None, 100.0, True)])
+    rows = []
+    for _ in range(draw(st.integers(0, 5))):
+        low, high, safer = draw(scale)
+        rows.append(
+            {
+                "customer_id": draw(st.sampled_from(customers)),
+                "rated_on": draw(DAYS),
+                "provider": "D&B" if safer else "other",
+                "score": draw(st.sampled_from([1.0, 2.5, 4.0, 5.0])),
+                "scale_min": low,
+                "scale_max": high,
+                "higher_is_safer": safer,
+            }
+        )
+    return rows
+
+
+@st.composite
 def ledger_rows(draw: st.DrawFn) -> Rows:
     """A whole ledger: returned, late-booked, over- and zero payments, credit notes, disputes."""
     customers = [f"C{i}" for i in range(draw(st.integers(1, 3)))]
@@ -156,6 +179,15 @@ def ledger_rows(draw: st.DrawFn) -> Rows:
     actions = draw(_of_invoices(invoices, "performed_on", {"action_code": asked}, 4))
     for action in actions:
         action["customer_id"] = customers[0]
+    limits = [
+        {
+            "customer_id": draw(st.sampled_from(customers)),
+            "valid_from": draw(DAYS),
+            "amount_cents": draw(st.sampled_from([0, 100_00, 250_00, 10**12])),
+            "insured_amount_cents": draw(_maybe(st.integers(0, 100_00), none=1)),
+        }
+        for _ in range(draw(st.integers(0, 4)))
+    ]
     country, segment = st.sampled_from(["IT", "SE", None]), st.sampled_from(["big", "small", None])
     return {
         "customers": [
@@ -168,6 +200,8 @@ def ledger_rows(draw: st.DrawFn) -> Rows:
         "disputes": draw(_of_invoices(invoices, "opened_on", {"closed_on": later}, 3)),
         "promises": promises,
         "actions": actions,
+        "credit_limits": limits,
+        "external_ratings": draw(_ratings(customers)),
     }
 
 

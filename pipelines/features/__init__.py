@@ -8,6 +8,7 @@ from pipelines.as_of import evaluate
 from pipelines.events import Floats, Whole
 from pipelines.features.activity import ACTIVITY
 from pipelines.features.delays import DELAYS
+from pipelines.features.exposure import EXPOSURE
 from pipelines.features.feature import Feature
 from pipelines.features.gaps import GAPS
 from pipelines.features.invoice import INVOICE
@@ -19,7 +20,7 @@ from pipelines.streams import Streams
 
 __all__ = ["BOOK", "Feature", "Peers", "compute", "fingerprint"]
 
-FAMILIES = (ACTIVITY, DELAYS, TREND, RHYTHM, GAPS, INVOICE, PEERS)
+FAMILIES = (ACTIVITY, DELAYS, TREND, RHYTHM, GAPS, EXPOSURE, INVOICE, PEERS)
 
 BOOK: dict[str, Feature] = {feature.name: feature for family in FAMILIES for feature in family}
 

@@ -46,6 +46,17 @@ ACTIVITY = (
         it="ha pagato finora {value} fatture (di solito {usual})",
         en="has paid {value} invoices so far (usually {usual})",
     ),
+    *(
+        feature(
+            f"n_settled_{w}",
+            settled.count(w),
+            "count",
+            (1, 200),
+            it=f"ha pagato {{value}} fatture negli ultimi {w} giorni (di solito {{usual}})",
+            en=f"has paid {{value}} invoices over the last {w} days (usually {{usual}})",
+        )
+        for w in (90, 365)
+    ),
     feature(
         "n_open",
         issued.count() - reduced.sum("closed"),

@@ -39,21 +39,27 @@ DELAYS = (
         )
         for w in WINDOWS
     ),
-    feature(
-        "delay_median_365",
-        settled.median("delay", 365),
-        "days_late",
-        (-5, 25),
-        it="nell'ultimo anno una fattura su due è pagata entro: {value} (di solito {usual})",
-        en="over the last year one invoice in two was paid by: {value} (usually {usual})",
+    *(
+        feature(
+            f"delay_median{suffix(w)}",
+            settled.median("delay", w),
+            "days_late",
+            (-5, 25),
+            it=f"una fattura su due{over_it(w)} è pagata entro: {{value}} (di solito {{usual}})",
+            en=f"one invoice in two{over_en(w)} was paid by: {{value}} (usually {{usual}})",
+        )
+        for w in WINDOWS
     ),
-    feature(
-        "delay_mean_weighted_365",
-        settled.sum("weighted", 365) / settled.sum("amount", 365),
-        "days_late",
-        (-5, 30),
-        it="ogni euro dell'ultimo anno è arrivato in media {value} (di solito {usual})",
-        en="each euro of the last year came on average {value} (usually {usual})",
+    *(
+        feature(
+            f"delay_mean_weighted{suffix(w)}",
+            settled.sum("weighted", w) / settled.sum("amount", w),
+            "days_late",
+            (-5, 30),
+            it=f"ogni euro{over_it(w)} è arrivato in media {{value}} (di solito {{usual}})",
+            en=f"each euro{over_en(w)} came on average {{value}} (usually {{usual}})",
+        )
+        for w in WINDOWS
     ),
     *(
         feature(
@@ -64,7 +70,7 @@ DELAYS = (
             it=f"paga in ritardo il {{value}} delle fatture{over_it(w)} (di solito {{usual}})",
             en=f"pays {{value}} of invoices late{over_en(w)} (usually {{usual}})",
         )
-        for w in (None, 90, 365)
+        for w in WINDOWS
     ),
     *(
         feature(
@@ -76,6 +82,6 @@ DELAYS = (
             "(di solito {usual})",
             en=f"pays {{value}} of invoices more than 30 days late{over_en(w)} (usually {{usual}})",
         )
-        for w in (None, 365)
+        for w in WINDOWS
     ),
 )

@@ -1,7 +1,7 @@
 """Invoiced against paid: what is open, overdue, short-paid or not yet matched."""
 
 from pipelines.as_of import as_of
-from pipelines.features.feature import family
+from pipelines.features.feature import WINDOWS, family, over_en, over_it, suffix
 from pipelines.ledger import NEVER
 from pipelines.streams import (
     credited,
@@ -68,14 +68,36 @@ GAPS = (
     ),
     *(
         feature(
-            f"paid_ratio_{w}",
+            f"invoiced{suffix(w)}",
+            issued.sum("amount", w),
+            "cents",
+            (0, 20_000_000),
+            it=f"ha ricevuto fatture per {{value}}{over_it(w)} (di solito {{usual}})",
+            en=f"was invoiced {{value}}{over_en(w)} (usually {{usual}})",
+        )
+        for w in WINDOWS
+    ),
+    *(
+        feature(
+            f"paid{suffix(w)}",
+            paid.sum("amount", w),
+            "cents",
+            (0, 20_000_000),
+            it=f"ha pagato {{value}}{over_it(w)} (di solito {{usual}})",
+            en=f"paid {{value}}{over_en(w)} (usually {{usual}})",
+        )
+        for w in WINDOWS
+    ),
+    *(
+        feature(
+            f"paid_ratio{suffix(w)}",
             paid.sum("amount", w) / issued.sum("amount", w),
             "share",
             (0.6, 1.3),
-            it=f"ha pagato il {{value}} del fatturato di {w} giorni (di solito {{usual}})",
-            en=f"paid {{value}} of what was invoiced over {w} days (usually {{usual}})",
+            it=f"ha pagato il {{value}} del fatturato{over_it(w)} (di solito {{usual}})",
+            en=f"paid {{value}} of what was invoiced{over_en(w)} (usually {{usual}})",
         )
-        for w in (90, 365)
+        for w in WINDOWS
     ),
     feature(
         "paid_vs_invoiced_gap",

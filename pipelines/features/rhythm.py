@@ -22,6 +22,22 @@ RHYTHM = (
         en="the last payment was {value} ago (usually {usual})",
     ),
     feature(
+        "gap_mean",
+        usual_gap,
+        "days",
+        (5, 45),
+        it="da sempre passano in media {value} tra due giorni di pagamento (di solito {usual})",
+        en="payment days have always been on average {value} apart (usually {usual})",
+    ),
+    feature(
+        "gap_std",
+        spread,
+        "days",
+        (2, 30),
+        it="da sempre l'intervallo tra i giorni di pagamento varia di {value} (di solito {usual})",
+        en="the time between payment days has always varied by {value} (usually {usual})",
+    ),
+    feature(
         "gap_mean_365",
         gaps.mean("gap", 365),
         "days",

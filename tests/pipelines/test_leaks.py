@@ -138,6 +138,12 @@ def inserted(rows: Rows, as_of: int) -> Rows:
         )
         asked = {"customer_id": customer, "invoice_id": name, "performed_on": day}
         more["actions"].append({**asked, "action_code": "call"})
+    for customer in {i["customer_id"] for i in rows["invoices"]}:
+        limit = {"customer_id": customer, "valid_from": as_of, "amount_cents": HUGE}
+        more["credit_limits"].append({**limit, "insured_amount_cents": HUGE})
+        scale = {"scale_min": 0.0, "scale_max": 1.0, "higher_is_safer": True}
+        rated = {"customer_id": customer, "rated_on": as_of, "score": 1.0, **scale}
+        more["external_ratings"].append({**rated, "provider": "D&B"})
     for table, begins, told in (
         ("payments", "paid_on", "returned_on"),
         ("disputes", "opened_on", "closed_on"),

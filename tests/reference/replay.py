@@ -21,6 +21,7 @@ Number = int | float
 
 NAN = math.nan
 ALWAYS = 10**9  # a window that holds all history
+WINDOWS = ((ALWAYS, ""), (90, "_90"), (180, "_180"), (365, "_365"))
 EPOCH = dt.date(1970, 1, 1)
 REMINDERS = {"pre_due_reminder", "due_notice", "reminder_1", "reminder_2", "final_reminder", "call"}
 
@@ -82,6 +83,7 @@ def features(rows: Rows, invoice_id: str, as_of: int) -> dict[str, Number]:
         **delays(history, as_of),
         **rhythm(cash, mine, as_of),
         **gaps(history, cash, world, whose, as_of),
+        **exposure(history, world, whose, as_of),
         **invoice(mine, history, world, as_of),
         **peers(mine, world, as_of),
     }
@@ -201,14 +203,20 @@ def business_day(day: int, country: str | None) -> int:
 
 def activity(history: Sequence[Invoice], as_of: int) -> dict[str, Number]:
     known = sorted((i.known, i.issue) for i in history)
-    settlements = [m for i in history if not i.never_open for m in i.moves if m.settles]
+    settlements = [
+        (i.seen(m), m) for i in history if not i.never_open for m in i.moves if m.settles
+    ]
     return {
         "n_invoices": len(history),
         "n_invoices_90": sum(i.known >= as_of - 90 for i in history),
         "tenure_days": as_of - known[0][1] if known else NAN,
         "days_since_last_invoice": as_of - max(i.issue for i in history) if known else NAN,
-        "n_settled": sum(not m.cancels for m in settlements),
+        "n_settled": sum(not m.cancels for _, m in settlements),
         "n_open": sum(i.is_open for i in history),
+        **{
+            f"n_settled_{w}": sum(k >= as_of - w and not m.cancels for k, m in settlements)
+            for w in (90, 365)
+        },
     }
 
 
@@ -222,17 +230,16 @@ def delays(history: Sequence[Invoice], as_of: int) -> dict[str, Number]:
     )
     out: dict[str, Number] = {}
     late = {w: [d for known, d, _ in settled if known >= as_of - w] for w in (ALWAYS, 90, 180, 365)}
-    for w, suffix in ((ALWAYS, ""), (90, "_90"), (180, "_180"), (365, "_365")):
+    for w, suffix in WINDOWS:
         out["delay_mean" + suffix] = mean(late[w])
         out["delay_std" + suffix] = std(late[w])
         out["delay_max" + suffix] = max(late[w]) if late[w] else NAN
-        if w != 180:
-            out["late0_share" + suffix] = mean([d > 0 for d in late[w]])
-        if w in (ALWAYS, 365):
-            out["late30_share" + suffix] = mean([d > 30 for d in late[w]])
-    year = [(d, a) for known, d, a in settled if known >= as_of - 365]
-    out["delay_median_365"] = statistics.median(late[365]) if late[365] else NAN
-    out["delay_mean_weighted_365"] = ratio(sum(d * a for d, a in year), sum(a for _, a in year))
+        out["delay_median" + suffix] = statistics.median(late[w]) if late[w] else NAN
+        out["late0_share" + suffix] = mean([d > 0 for d in late[w]])
+        out["late30_share" + suffix] = mean([d > 30 for d in late[w]])
+        weighed = [(d, a) for known, d, a in settled if known >= as_of - w]
+        total = sum(a for _, a in weighed)
+        out["delay_mean_weighted" + suffix] = ratio(sum(d * a for d, a in weighed), total)
     for back, name in ((1, "delay_last"), (2, "delay_last_2"), (3, "delay_last_3")):
         out[name] = late[ALWAYS][-back] if len(settled) >= back else NAN
     fast, slow = faded(settled, 30), faded(settled, 180)
@@ -269,6 +276,8 @@ def rhythm(cash: Sequence[Row], mine: Invoice, as_of: int) -> dict[str, Number]:
     in_run = [p for p in recent if p["invoice"] is not None and len(runs[p["known"], p["day"]]) > 1]
     return {
         "days_since_payment": silence,
+        "gap_mean": mean(every),
+        "gap_std": std(every),
         "gap_mean_365": mean(year),
         "gap_std_365": std(year),
         "gap_cv_365": ratio(std(year), mean(year)),
@@ -304,10 +313,11 @@ def gaps(
         "n_partial_365": sum(p["receipt"] and p["partial"] for p in recent),
         "unallocated": sum(amount for _, _, amount, _ in world.unallocated(whose)),
     }
-    for w in (90, 365):
+    for w, suffix in WINDOWS:
         paid = sum(p["amount"] for p in cash if p["known"] >= as_of - w)
         billed = sum(i.amount for i in history if i.known >= as_of - w)
-        out[f"paid_ratio_{w}"] = ratio(paid, billed)
+        out["invoiced" + suffix], out["paid" + suffix] = billed, paid
+        out["paid_ratio" + suffix] = ratio(paid, billed)
     falls = [(max(i.due, i.known), i.amount) for i in history]
     due = sum(amount for day, amount in falls if as_of - 90 <= day < as_of)
     paid = sum(p["amount"] for p in cash if p["known"] >= as_of - 90)
@@ -321,6 +331,47 @@ def gaps(
     billed = sum(i.amount for i in history if i.known >= as_of - 365)
     out["credit_note_share_365"] = ratio(credit, billed)
     return out
+
+
+def exposure(history: Sequence[Invoice], world: World, whose: str, as_of: int) -> dict[str, Number]:
+    owed = sum(left(i) for i in history if i.is_open)
+    limits = sorted(
+        (row["valid_from"], row["amount_cents"], -1 if insured is None else insured)
+        for row in world.table("credit_limits")
+        for insured in [row.get("insured_amount_cents")]
+        if row["customer_id"] == whose and row["valid_from"] < as_of
+    )
+    before = [amount for day, amount, _ in limits if day < as_of - 180]
+    _, limit, insured = limits[-1] if limits else (NAN, NAN, -1)
+
+    safety = sorted(
+        (row["rated_on"], told, row.get("provider"))
+        for row in world.table("external_ratings")
+        for told in [safety_of(row)]
+        if row["customer_id"] == whose and row["rated_on"] < as_of and told is not None
+    )
+    changes = []
+    for agency in {agency for _, _, agency in safety}:
+        own = [(day, told) for day, told, by in safety if by == agency]
+        changes += [(b[0], b[1] - a[1]) for a, b in zip(own, own[1:], strict=False)]
+    recent = sum(change for day, change in changes if day >= as_of - 180)
+    return {
+        "limit_use": ratio(owed, limit),
+        "limit_room": limit - owed,
+        "credit_line_cut": ratio(limit, before[-1]) - 1 if before else NAN,
+        "insured_share": NAN if insured == -1 else ratio(insured, limit),
+        "external_rating": safety[-1][1] / 1_000_000 if safety else NAN,
+        "external_rating_change": recent / 1_000_000 if changes else NAN,
+    }
+
+
+def safety_of(rating: Row) -> int | None:
+    """A score from 0 to 1 (the safest) in whole millionths; None without a scale."""
+    low, high, safer = (rating.get(c) for c in ("scale_min", "scale_max", "higher_is_safer"))
+    if low is None or high is None or safer is None or not high > low:
+        return None
+    share = (rating["score"] - low) / (high - low)
+    return round(1_000_000 * min(max(share if safer else 1 - share, 0), 1))
 
 
 def invoice(

@@ -267,3 +267,58 @@ def test_before_anything_has_matured_peers_tell_nothing(engine: Engine) -> None:
     check(engine, PEERS, as_of=10, peer_late0_country=NAN)
     check(engine, PEERS, as_of=40, asked="H", peer_late0_country=NAN, peer_late30_country=NAN)
     check(engine, PEERS, as_of=41, peer_late30_country=(1 + 20 / 3) / 22)
+
+
+STANDING = """
+    invoices         invoice_id customer_id issue_date due_date amount
+                     A          C           190        220      300.00
+                     B          C           200        230      600.00
+    payments         invoice_id paid_on amount
+                     A          195     100.00
+    credit_limits    customer_id valid_from amount  insured_amount
+                     C           10         2000.00 -
+                     C           200        1000.00 900.00
+                     Z           200        1.00    1.00
+    external_ratings customer_id rated_on provider score scale_min scale_max higher_is_safer
+                     C           100      D&B      80    0         100       yes
+                     C           200      D&B      60    0         100       yes
+                     C           210      other    2     1         5         no
+                     C           211      blank    9     -         -         -
+                     C           300      other    3     1         5         no
+"""
+
+
+def test_the_limit_in_force_is_the_last_that_began_before_the_day(engine: Engine) -> None:
+    check(engine, STANDING, as_of=10, limit_use=NAN, limit_room=NAN, insured_share=NAN)
+    check(engine, STANDING, as_of=11, limit_use=0, limit_room=2000_00, insured_share=NAN)
+    check(engine, STANDING, as_of=200, limit_use=0.1, limit_room=1800_00)
+    check(engine, STANDING, as_of=201, limit_use=0.8, limit_room=200_00, insured_share=0.9)
+
+
+def test_a_limit_is_cut_against_the_one_in_force_180_days_before(engine: Engine) -> None:
+    check(engine, STANDING, as_of=190, credit_line_cut=NAN)
+    check(engine, STANDING, as_of=191, credit_line_cut=0)
+    check(engine, STANDING, as_of=201, credit_line_cut=-0.5)
+    check(engine, STANDING, as_of=381, credit_line_cut=0)
+
+
+def test_ratings_of_any_scale_run_from_0_to_1_the_safest(engine: Engine) -> None:
+    check(engine, STANDING, as_of=100, external_rating=NAN)
+    check(engine, STANDING, as_of=101, external_rating=0.8)
+    check(engine, STANDING, as_of=211, external_rating=0.75)
+    check(engine, STANDING, as_of=212, external_rating=0.75)  # without a scale it tells nothing
+
+
+def test_a_rating_changes_against_the_same_agencys_last(engine: Engine) -> None:
+    check(engine, STANDING, as_of=200, external_rating_change=NAN)
+    check(engine, STANDING, as_of=211, external_rating_change=-0.2)
+    check(engine, STANDING, as_of=301, external_rating_change=-0.45)
+    check(engine, STANDING, as_of=481, external_rating_change=0)
+
+
+def test_windows_of_what_was_invoiced_paid_and_settled_count_back_from_the_day(
+    engine: Engine,
+) -> None:
+    check(engine, HISTORY, as_of=125, invoiced=1000_00, invoiced_90=400_00, paid_180=600_00)
+    check(engine, HISTORY, as_of=126, paid_90=500_00, n_settled_90=2, delay_median_90=3)
+    check(engine, HISTORY, as_of=126, late0_share_90=0.5, delay_mean_weighted_90=22 / 5)

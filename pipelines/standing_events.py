@@ -1,0 +1,66 @@
+"""Standing as events: the credit that a customer is granted, and what agencies say of it."""
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.events import Events, firsts
+from pipelines.ledger import Ledger, cents, days, rows_of
+from pipelines.ordering import order
+from pipelines.settlement import Settlement
+
+SAFETY_PARTS = 1_000_000  # ratings are kept in whole millionths of their scale: sums are exact
+NOT_KNOWN = -1  # stands for an insured amount that nobody told
+
+
+def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
+    """Each customer's limits and ratings, on the days from which they hold."""
+    rated, rerated = _ratings(ledger.external_ratings, settlement.customer_ids)
+    return {
+        "limits": _limits(ledger.credit_limits, settlement.customer_ids),
+        "rated": rated,
+        "rerated": rerated,
+    }
+
+
+def _limits(limits: pa.Table, customer_ids: pa.Array) -> Events:
+    owner = rows_of(limits["customer_id"], among=customer_ids)
+    amount = cents(limits["amount_cents"])
+    insured = cents(limits["insured_amount_cents"].fill_null(NOT_KNOWN))
+    mine = np.flatnonzero(owner >= 0)
+    amount, insured = amount[mine], insured[mine]
+    day = days(limits["valid_from"])[mine]
+    ties = (amount, insured)
+    return Events.of(owner[mine], day, len(customer_ids), ties, amount=amount, insured=insured)
+
+
+def _ratings(ratings: pa.Table, customer_ids: pa.Array) -> tuple[Events, Events]:
+    """All ratings; and those by an agency that had rated the customer before, with the change."""
+    owner = rows_of(ratings["customer_id"], among=customer_ids)
+    safety, is_told = _safety(ratings)
+    agency = ratings["provider"].fill_null("").combine_chunks().dictionary_encode()
+    told = np.flatnonzero((owner >= 0) & is_told)
+    owner, safety, day = owner[told], safety[told], days(ratings["rated_on"])[told]
+
+    pair = owner * max(len(agency.dictionary), 1) + agency.indices.to_numpy()[told]
+    rows = order(pair, day, safety)
+    again = np.flatnonzero(~firsts(pair[rows]))
+    now, before = rows[again], rows[again - 1]
+    customers = len(customer_ids)
+    return (
+        Events.of(owner, day, customers, (safety,), safety=safety),
+        Events.of(owner[now], day[now], customers, change=safety[now] - safety[before]),
+    )
+
+
+def _safety(ratings: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Each score from 0 to 1 (the safest) in whole millionths, and where its scale tells it."""
+    score, low, high = (
+        ratings[column].fill_null(np.nan).to_numpy()
+        for column in ("score", "scale_min", "scale_max")
+    )
+    is_safer = ratings["higher_is_safer"]
+    is_told = is_safer.is_valid().to_numpy() & (high > low)
+    with np.errstate(all="ignore"):
+        share = np.where(is_told, (score - low) / (high - low), 0.0)
+    safe = np.where(is_safer.fill_null(True).to_numpy(), share, 1 - share)
+    return np.rint(SAFETY_PARTS * np.clip(safe, 0, 1)).astype(np.int64), is_told
