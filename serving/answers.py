@@ -8,14 +8,15 @@ figures on every request would cost more than computing them.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from models import causes
+from models.catalogue import Catalogue
 from models.horizons import PROBABILITY_COLUMNS
-from serving.phrases import is_known, reason_text, signal_text
+from serving.phrases import action_text, is_known, reason_text, signal_text
 
 Row = Mapping[str, Any]  # a row of the scores table as Python values
 Source = Literal["model", "stored_score"]
@@ -77,7 +78,7 @@ class Action(Answer):
     code: str = Field(examples=["reminder_1"])
     channel: str | None
     on: date | None
-    why: str | None
+    why: str
     expected_value: float | None
     effect_days: float | None
     effect_interval: tuple[float | None, float | None]
@@ -186,12 +187,22 @@ class Worklist(Provenance):
     invoices: list[InvoiceScore]
 
 
+class Said(TypedDict):
+    """How an answer is worded: in which language and currency, with whose names of actions."""
+
+    language: str
+    currency: str
+    catalogue: Catalogue
+
+
 def units(cents: int | None) -> float | None:
     """An amount of cents in units: the float whose shortest text has the two decimals."""
     return None if cents is None else cents / 100
 
 
-def invoice_score(row: Row, *, language: str, currency: str) -> dict[str, Any]:
+def invoice_score(
+    row: Row, *, language: str, currency: str, catalogue: Catalogue | None = None
+) -> dict[str, Any]:
     """The answer about one row of the scores table."""
     cause = row["cause_hint"]
     return {
@@ -248,18 +259,18 @@ def invoice_score(row: Row, *, language: str, currency: str) -> dict[str, Any]:
             }
             for signal in row["signals"] or ()
         ],
-        "action": _action(row["action"]),
+        "action": _action(row["action"], language, currency, catalogue or Catalogue.load()),
         "history_level": row["history_level"],
         "model_version": row["model_version"],
     }
 
 
-def _action(action: Row) -> dict[str, Any]:
+def _action(action: Row, language: str, currency: str, catalogue: Catalogue) -> dict[str, Any]:
     return {
         "code": action["code"],
-        "channel": action["channel"],
+        "channel": action["channel"] or None,
         "on": action["on"],
-        "why": action["why"],
+        "why": action_text(action, catalogue=catalogue, language=language, currency=currency),
         "expected_value": units(action["expected_value_cents"]),
         "effect_days": _known(action["effect_days"]),
         "effect_interval": (_known(action["effect_lo"]), _known(action["effect_hi"])),
@@ -269,7 +280,7 @@ def _action(action: Row) -> dict[str, Any]:
             {"code": other["code"], "expected_value": units(other["expected_value_cents"])}
             for other in action["alternatives"] or ()
         ],
-        "legal_basis": action["legal_basis"],
+        "legal_basis": action["legal_basis"] or None,
         "missing_documents": action["missing_documents"] or [],
     }
 
@@ -282,7 +293,9 @@ def _known(value: float | None) -> float | None:
 BANDS = ("low", "medium", "high", "critical")  # from the least to the worst
 
 
-def customer_score(rows: Sequence[Row], *, language: str, currency: str) -> dict[str, Any]:
+def customer_score(
+    rows: Sequence[Row], *, language: str, currency: str, catalogue: Catalogue | None = None
+) -> dict[str, Any]:
     """The roll-up of one customer's rows, which must not be empty."""
     open_cents = sum(row["open_cents"] for row in rows)
     weighted = (*PROBABILITY_COLUMNS, "expected_days_late")
@@ -298,7 +311,10 @@ def customer_score(rows: Sequence[Row], *, language: str, currency: str) -> dict
         **{name: _weighted(rows, name, open_cents) for name in weighted},
         "risk_band": max((row["risk_band"] for row in rows), key=BANDS.index),
         "signals": sorted({signal["code"] for row in rows for signal in row["signals"] or ()}),
-        "invoices": [invoice_score(row, language=language, currency=currency) for row in rows],
+        "invoices": [
+            invoice_score(row, language=language, currency=currency, catalogue=catalogue)
+            for row in rows
+        ],
     }
 
 

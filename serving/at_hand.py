@@ -15,6 +15,7 @@ from pipelines.ledger import Ledger
 from pipelines.settings import Settings
 from pipelines.snapshot import Snapshot, SnapshotDamaged
 from pipelines.store import ScoreStore
+from serving.answers import Said
 from serving.limits import ScoringPlaces
 from serving.problems import Problem
 
@@ -93,11 +94,12 @@ class AtHand:
             "degraded": self.is_degraded,
         }
 
-    def said_in(self, language: str | None, snapshot: Snapshot | None = None) -> dict[str, str]:
-        """How an answer is worded: in this language, or the service's own, and the currency."""
+    def said_in(self, language: str | None, snapshot: Snapshot | None = None) -> Said:
+        """How an answer is worded: in this language, or the service's own."""
         return {
             "language": language or self.settings.language,
             "currency": self.currency_of(snapshot),
+            "catalogue": self.catalogue,
         }
 
     def currency_of(self, snapshot: Snapshot | None) -> str:

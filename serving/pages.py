@@ -75,7 +75,7 @@ class _View:
     def render(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         snapshot = self.snapshot
         text = (
-            _environment(**self.said)
+            _environment(self.language, self.said["currency"])
             .get_template(template)
             .render(
                 language=self.language,

@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 from babel.dates import format_date, format_interval
 from babel.numbers import format_currency, format_decimal, format_percent
 
 from models import actions as decisions
 from models import reasons, signals, wording
+from models.actions import Decisions
 from models.catalogue import Catalogue
 from models.wording import Wording, locale
 from pipelines.features import BOOK
@@ -45,6 +47,34 @@ def actions(catalogue: Catalogue, language: str) -> dict[str, str]:
 def begun(text: str) -> str:
     """The text with a capital letter to begin with."""
     return text[:1].upper() + text[1:]
+
+
+def action_text(
+    action: Mapping[str, Any], *, catalogue: Catalogue, language: str, currency: str
+) -> str:
+    """The decision in a sentence; one that this catalogue does not know is told by its codes."""
+    waits = action["code"] == decisions.WAIT
+    whys = decisions.WAIT_SENTENCES if waits else get_args(decisions.Why)
+    known = waits or action["code"] in {option.code for option in catalogue.actions}
+    if not known or action["why"] not in whys:
+        return begun(word("actions", action["code"], language))
+    decided = Decisions(
+        code=[action["code"]],
+        channel=[action["channel"]],
+        on=np.array([(action["on"] - date(1970, 1, 1)).days], np.int32),
+        why=[action["why"]],
+        expected_value_cents=np.array([action["expected_value_cents"]], np.int64),
+        effect_days=np.array([_or_nan(action["effect_days"])]),
+        effect_lo=np.array([_or_nan(action["effect_lo"])]),
+        effect_hi=np.array([_or_nan(action["effect_hi"])]),
+        effect_source=[action["effect_source"]],
+        blocked_action=[""],  # scores keep what blocks, not whom: the blocks have their own place
+        blocked_by=[action["blocked_by"] or []],
+        alternatives=[[]],
+        legal_basis=[action["legal_basis"]],
+        missing_documents=[[]],
+    )
+    return begun(decisions.sentence(decided, 0, catalogue, language=language, currency=currency))
 
 
 def block_text(block: str, language: str) -> str:

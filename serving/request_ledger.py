@@ -58,12 +58,13 @@ def _table(declared: Table, rows: Sequence[Row]) -> pa.Table:
     """The rows as columns; a column that no row fills is left out."""
     columns = {}
     for column in declared.columns:
-        if column.name == "customer_id":
+        stored = column.stored
+        if stored == "customer_id":
             values: list[object] = [row.customer_id for row in rows]
         else:
-            values = [getattr(row.message, column.stored, None) for row in rows]
+            values = [getattr(row.message, stored, None) for row in rows]
         if any(value is not None for value in values):
-            columns[column.stored] = pa.array(values, ARROW_TYPE[column.kind])
+            columns[stored] = pa.array(values, ARROW_TYPE[column.kind])
     return pa.table(columns)
 
 

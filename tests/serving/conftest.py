@@ -55,7 +55,8 @@ def running(app: FastAPI) -> Iterator[Client]:
 
 
 def settings(home: Path, **given: Any) -> Settings:
-    return Settings(_env_file=None, home=home, **given)
+    mine = {"host": "127.0.0.1", "api_keys": ()} | given  # whatever the environment says
+    return Settings(_env_file=None, home=home, **mine)
 
 
 def score_row(**given: Any) -> dict[str, Any]:
@@ -119,11 +120,11 @@ def score_row(**given: Any) -> dict[str, Any]:
             "code": "reminder_1",
             "channel": "email",
             "on": AS_OF,
-            "why": None,
+            "why": "best_value",
             "expected_value_cents": 3_125,
-            "effect_days": -4.0,
-            "effect_lo": -7.0,
-            "effect_hi": -1.0,
+            "effect_days": 4.0,
+            "effect_lo": 1.0,
+            "effect_hi": 7.0,
             "effect_source": "prior",
             "blocked_by": [],
             "alternatives": [{"code": "call", "expected_value_cents": 2_050}],
@@ -171,7 +172,9 @@ def portfolio() -> list[dict[str, Any]]:
             customer_name=None,
             risk_band="low",
             signals=[],
-            action=score_row()["action"] | {"code": "wait", "expected_value_cents": 0},
+            action=score_row()["action"]
+            | {"code": "wait", "why": "nothing_pays", "expected_value_cents": 0},
+            | {"code": "wait", "why": "nothing_pays", "expected_value_cents": 0},
             expected_date=None,
             date_lo=None,
             date_hi=None,

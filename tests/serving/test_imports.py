@@ -23,7 +23,7 @@ print("found:", *(name for name in KEPT_OUT if name in sys.modules))
 def test_a_serving_process_holds_no_library_of_training(tmp_path):
     served = subprocess.run(
         [sys.executable, "-c", SERVE],
-        env=os.environ | {"PUNTUALE_HOME": str(tmp_path)},
+        env=os.environ | {"PUNTUALE_HOME": str(tmp_path), "PUNTUALE_HOST": "localhost"},
         capture_output=True,
         text=True,
         check=False,
