@@ -12,6 +12,8 @@ import pytest
 from pipelines.settings import Settings
 from tests import small_company
 
+pytestmark = small_company.QUIET_MLFLOW
+
 PROJECT = Path(__file__).parents[2]
 
 RUN_BOTH = """
