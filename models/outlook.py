@@ -124,7 +124,8 @@ def _days_late(s: Floats, k: npt.NDArray[np.int32], age: npt.NDArray[np.int32]) 
     slope = np.diff(s, axis=1) / whole
     # the sum over whole days of a line that begins after s[:-1]
     total = (step * s[:, :-1] + slope * step * (step + 1) / 2).sum(axis=1)
-    return np.minimum(age[:, 0] + total, DEFAULT_HORIZON_DAYS)
+    late: Floats = np.minimum(age[:, 0] + total, DEFAULT_HORIZON_DAYS)
+    return late
 
 
 def lgd(age: Days, economics: Economics) -> Floats:

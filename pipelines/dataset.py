@@ -153,4 +153,5 @@ def _uniform(seeds: Seeds, stream: int) -> npt.NDArray[np.float64]:
 def _normal(seeds: Seeds) -> npt.NDArray[np.float64]:
     """Standard normal by Box and Muller."""
     u, v = _uniform(seeds, 301), _uniform(seeds, 302)
-    return np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
+    normal: npt.NDArray[np.float64] = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
+    return normal
