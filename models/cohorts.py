@@ -145,8 +145,8 @@ def _observed(
     seen = (records.known_day < as_of) & (records.known_day >= as_of - RECENT_DAYS)
     seen &= ~(closed & records.cancelled)
     until = np.where(closed, records.closed_day, as_of) - records.due_day - FIRST_DELAY
-    since = np.maximum(observed_from - records.due_day - FIRST_DELAY, 0)
-    seen &= np.where(closed, until >= since, until > since)
+    since = observed_from - records.due_day - FIRST_DELAY
+    seen &= np.where(closed, until >= since, until > np.maximum(since, 0))
     until, since = np.clip(until, 0, DELAYS), np.clip(since, 0, DELAYS)
     ends = closed & (until < DELAYS - 1)
 

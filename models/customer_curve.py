@@ -104,7 +104,7 @@ def _count(due, closed, closed_known, cancelled, first, last, as_of, observed_fr
             continue
         until = closed[row] - due[row] if known else as_of - due[row]
         # what was due before the ledger begins was only seen from its first day on
-        since = max(observed_from - due[row], FIRST_DELAY)
+        since = observed_from - due[row]
         if known and until < since:
             continue
         since = min(max(since - FIRST_DELAY, 0), DELAYS)
