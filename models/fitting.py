@@ -1,5 +1,6 @@
 """Fitting: trees on matured rows, and the weight that they have earned against the curve."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -147,6 +148,9 @@ def _grow(
     seed: int,
 ) -> str:
     """LightGBM's text of the trees."""
+    # Threads that spin while they wait make training four times slower on a machine that has
+    # other work to do; LightGBM's runtime reads this once, when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import lightgbm as lgb
 
     settings = parameters(len(stacked), seed=seed)
