@@ -13,10 +13,14 @@ from pipelines.events import Counts, Events, Flags, Floats, Whole
 
 
 class Stream:
-    """A declared stream; its methods make expressions. `days` is the window before as_of."""
+    """A declared stream; its methods make expressions. `days` is the window before as_of.
 
-    def __init__(self, name: str, *, owner: str = "customer") -> None:
+    `tells` says to a reader what its events are and what their columns mean.
+    """
+
+    def __init__(self, name: str, tells: str = "", *, owner: str = "customer") -> None:
         self.name = name
+        self.tells = tells
         self.owner = owner
 
     def _node(self, what: str, *about: Hashable, by: Callable[[Context], Values]) -> Node:

@@ -12,39 +12,48 @@ import pyarrow.compute as pc
 
 from pipelines import case_events, invoice_events, payment_events, standing_events
 from pipelines.events import Events, Floats, Whole
-from pipelines.ledger import Ledger, rows_of
+from pipelines.ledger import NEVER, Ledger, rows_of
 from pipelines.settlement import Settlement, settle
 from pipelines.stream import Stream
 
 # Of a customer.
-issued = Stream("issued")  # invoices: amount, issue_day, latest issue_day so far
-priced = Stream("priced")  # those of a positive amount: amount, ln_amount in whole 1/10,000
-termed = Stream("termed")  # those whose payment terms are known: terms in days
-due = Stream("due")  # invoices on the day they fall due: amount
-settled = Stream("settled")  # settlements: delay, amount, weighted = delay * amount
-reduced = Stream("reduced")  # what comes off open invoices: amount, closed (-1 where one reopens)
+issued = Stream("issued", "invoices: amount, issue_day, latest: the last issue_day so far")
+priced = Stream("priced", "those of a positive amount: amount, ln_amount in whole 1/10,000")
+termed = Stream("termed", "those whose payment terms are known: terms in days")
+due = Stream("due", "invoices on the day they fall due: amount")
+settled = Stream("settled", "settlements by payment: delay, amount, weighted = delay * amount")
+reduced = Stream(
+    "reduced", "what comes off invoices: amount; closed: 1, or -1 for one that reopens"
+)
 reduced_due = Stream(
-    "reduced_due"
-)  # the same once due; short: part-paid ones, residual: their rest
-touched = Stream("touched")  # invoices on their first payment
-paid = Stream("paid")  # cash: amount; receipt, partial and in_run: 1 for payments that are
-paydays = Stream("paydays")  # days with a payment: paid_day, weekday (0 is Monday), month_end
-gaps = Stream("gaps")  # the same but the first: gap, the days since the one before
-unallocated = Stream("unallocated")  # cash not yet applied to an invoice: amount
-credited = Stream("credited")  # credit notes: amount
-oldest_overdue = Stream("oldest_overdue")  # each time it changes: due_day of it, NEVER where none
-
-limits = Stream("limits")  # credit limits from their day: amount, insured (-1 where not told)
-rated = Stream("rated")  # ratings of any agency: safety, 0 to 1 (the safest) in whole millionths
-rerated = Stream("rerated")  # those by an agency not new to the customer: change since its last
+    "reduced_due", "the same once due; short: part-paid ones, residual: their rest"
+)
+touched = Stream("touched", "invoices on their first payment")
+paid = Stream("paid", "cash: amount; receipt, partial and in_run: 1 for payments that are")
+paydays = Stream("paydays", "days with a payment: paid_day, weekday (0 is Monday), month_end")
+gaps = Stream("gaps", "the same but the first: gap, the days since the one before")
+unallocated = Stream("unallocated", "cash not yet applied to an invoice: amount")
+credited = Stream("credited", "credit notes: amount")
+oldest_overdue = Stream(
+    "oldest_overdue", f"each time it changes: its due_day, {int(NEVER):,} where nothing is overdue"
+)
+limits = Stream("limits", "credit limits from their day on: amount, insured (-1 where not told)")
+rated = Stream("rated", "ratings of any agency: safety, 0 to 1 (the safest) in whole millionths")
+rerated = Stream("rerated", "those by an agency not new to the customer: change since its last")
 
 # Of an invoice.
-moved = Stream("moved", owner="invoice")  # payments, returns, credit notes: amount
+moved = Stream("moved", "payments, returns, credit notes: amount", owner="invoice")
 disputed = Stream(
-    "disputed", owner="invoice"
-)  # change 1 opened, -1 closed; change_day = change * day
-promised = Stream("promised", owner="invoice")  # change 1 made, -1 the promised day has passed
-reminded = Stream("reminded", owner="invoice")  # reminders sent, calls made
+    "disputed", "change: 1 opened, -1 closed; change_day = change * day", owner="invoice"
+)
+promised = Stream("promised", "change: 1 made, -1 the promised day has passed", owner="invoice")
+reminded = Stream("reminded", "reminders sent, calls made", owner="invoice")
+
+STREAMS = (
+    *(issued, priced, termed, due, settled, reduced, reduced_due, touched, paid, paydays, gaps),
+    *(unallocated, credited, oldest_overdue, limits, rated, rerated),
+    *(moved, disputed, promised, reminded),
+)
 
 PEER_GROUPS = ("country", "segment", "terms", "company")
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from serving.features_command import features
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
@@ -235,6 +237,9 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=20,
     )
+
+
+app.command()(features)
 
 
 def service(settings: "Settings | None" = None) -> "FastAPI":
