@@ -174,7 +174,6 @@ def portfolio() -> list[dict[str, Any]]:
             signals=[],
             action=score_row()["action"]
             | {"code": "wait", "why": "nothing_pays", "expected_value_cents": 0},
-            | {"code": "wait", "why": "nothing_pays", "expected_value_cents": 0},
             expected_date=None,
             date_lo=None,
             date_hi=None,
@@ -239,6 +238,12 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         patch.setattr("models.bundle.champion", lambda _: FAKE_MODEL)
         with running(app) as client:
             yield client
+
+
+@pytest.fixture(scope="session")
+def running_on() -> Callable[[FastAPI], Any]:
+    """Runs an application for as long as a `with` block lasts."""
+    return running
 
 
 @pytest.fixture
