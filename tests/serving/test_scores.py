@@ -1,5 +1,6 @@
 import copy
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ def test_the_documented_example_is_a_valid_request(scorer):
     assert [invoice.invoice_id for invoice in scores.invoices] == EXAMPLE["invoice_ids"]
     assert str(scores.as_of) == EXAMPLE["as_of"]
     assert scores.score_source == "model"
+    assert abs((datetime.now(UTC) - scores.computed_at).total_seconds()) < 60
 
 
 def test_without_a_choice_every_open_invoice_is_scored_in_the_order_of_the_request(scorer):
