@@ -1,13 +1,20 @@
 """What all tests share: the real ledgers beside the project, and which tests may not be skipped."""
 
+import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import must_run
 import pytest
 
+if TYPE_CHECKING:
+    from tests.trained import Trained
+
 SHARED = Path(__file__).parents[2] / "shared"
+
+# Test processes share the cores: LightGBM's threads would wait for each other, seven times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +23,14 @@ def shared() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip("the real ledgers are not beside the project")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def trained() -> "Trained":
+    """A small ledger and a model that has learned from it."""
+    from tests import trained
+
+    return trained.small()
 
 
 @pytest.hookimpl(wrapper=True)

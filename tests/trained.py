@@ -1,0 +1,64 @@
+"""The small company's ledger and model, for tests that ask a trained model something."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache, cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from models import bundle
+from models.bundle import Bundle
+from models.late_payment import LatePaymentModel, Snapshots
+from pipelines import snapshots, sources
+from pipelines.features import Peers
+from pipelines.job import day_number
+from pipelines.ledger import Ledger
+from pipelines.snapshots import Prepared
+from tests import small_company
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A ledger, the day that ends it and a model of what was known before that day."""
+
+    ledger: Ledger
+    as_of: int
+    bundle: Bundle
+
+    @property
+    def model(self) -> LatePaymentModel:
+        return self.bundle.model
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        return snapshots.prepare(self.ledger)
+
+    @cached_property
+    def peers(self) -> Peers:
+        return Peers.from_columns(self.model.peers)
+
+    def take(self, invoice: npt.ArrayLike, as_of: npt.ArrayLike) -> Snapshots:
+        """Snapshots of the ledger's invoices (rows), each as of its own day."""
+        rows, days = np.asarray(invoice, np.int64), np.asarray(as_of, np.int32)
+        return snapshots.take(self.prepared, rows, days, peers=self.peers)
+
+    def some(self, count: int, *, seed: int = 0) -> Snapshots:
+        """Invoices on days around and after their issue, drawn at random."""
+        random = np.random.default_rng(seed)
+        invoice = random.integers(0, self.ledger.invoices.num_rows, count)
+        day = self.prepared.settlement.issue_day[invoice] + random.integers(0, 150, count)
+        return self.take(invoice, day)
+
+
+@cache
+def small() -> Trained:
+    """Trained once per test process."""
+    ledger = sources.read(small_company.ledger_folder(), today=small_company.AS_OF).ledger
+    loaded = bundle.load(small_company.trained_bundle())
+    return Trained(ledger, day_number(small_company.AS_OF), loaded)
+
+
+def on(day: int) -> date:
+    """A day number as a date."""
+    return date(1970, 1, 1) + timedelta(days=int(day))
