@@ -234,10 +234,11 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     app = create_app(
         settings(tmp_path_factory.mktemp("model")), score=fake_score, today=lambda: AS_OF
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("models.bundle.champion", lambda _: FAKE_MODEL)
-        with running(app) as client:
-            yield client
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # a model is looked for at the start only
+            patch.setattr("models.bundle.champion", lambda _: FAKE_MODEL)
+            client = stack.enter_context(running(app))
+        yield client
 
 
 @pytest.fixture(scope="session")
