@@ -1,0 +1,200 @@
+"""What of an earlier table of features is still true to the bit, and so need not be made again.
+
+A value as of day d is made of what was known of its customer before d, and of the peers. So where
+nothing that was known before the earlier run has been restated, its answers stand, however much
+has happened since; the peers' columns are always made again. A question as of a new day is a new
+question: its windows and ages have moved even for customers who did nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines import features, stable_hash, streams
+from pipelines.as_of import evaluate
+from pipelines.events import Counts, Days, Flags, Floats
+from pipelines.features import BOOK, Peers
+from pipelines.features.peers import PEERS
+from pipelines.ledger import Ledger, rows_of
+from pipelines.settlement import Settlement, settle
+
+# All that features read; a bucket's other columns are left on the disk.
+READ: Mapping[str, tuple[str, ...]] = {
+    name: tuple(columns.split())
+    for name, columns in {
+        "customers": "customer_id country segment terms_code",
+        "invoices": "invoice_id customer_id due_date issue_date recorded_at amount_cents "
+        "terms_code company_code terms_days",
+        "payments": "invoice_id customer_id paid_on returned_on recorded_at amount_cents "
+        "discount_taken_cents",
+        "credit_notes": "invoice_id customer_id issued_on recorded_at amount_cents",
+        "disputes": "invoice_id opened_on closed_on",
+        "promises": "invoice_id made_on promised_date",
+        "actions": "invoice_id action_code performed_on",
+    }.items()
+}
+OWN = [name for name, feature in BOOK.items() if feature.family != "peers"]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A bucket of an earlier run: what it answered, and what it then knew of each customer."""
+
+    answers: pa.Table  # invoice_id, as_of, the book
+    customers: pa.Table  # customer_id, digest of what was known before its as_of
+    as_of: int
+
+    @classmethod
+    def read(cls, bucket: Path, *, as_of: int) -> "Earlier":
+        answers, customers = (
+            pq.read_table(bucket / f"{name}.parquet", use_threads=False)
+            for name in ("features", "customers")
+        )
+        return cls(answers, customers, as_of)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The book's values, one row for each question, and how many of them were kept."""
+
+    values: Floats
+    kept: int
+
+
+def digests(ledger: Ledger, *, known_before: int) -> pa.Table:
+    """A number for all that features can know of each customer; the order of rows is nothing.
+
+    It is 64 bits: a customer's restated rows go unnoticed once in 2**64 restatements.
+    """
+    known = ledger.known_before(known_before)
+    ids = _customer_ids(known)
+    total = np.zeros(len(ids) + 1, np.uint64)
+    for name, owner in _owners(known, ids).items():
+        rows = stable_hash.of_rows(known.tables()[name].select(list(READ[name])), name)
+        np.add.at(total, owner, stable_hash.mix(rows))
+    return pa.table({"customer_id": ids, "digest": total[:-1]})
+
+
+def answer(
+    ledger: Ledger,
+    settlement: Settlement,
+    invoice: Counts,
+    as_of: Days,
+    *,
+    peers: Peers,
+    earlier: Earlier | None = None,
+) -> Answers:
+    """The book's values; streams are built of those customers only who have a new question."""
+    place = np.full(len(invoice), -1) if earlier is None else _kept(ledger, invoice, as_of, earlier)
+    new = place < 0
+    asked = np.zeros(len(settlement.customer_ids), bool)
+    asked[settlement.customer[invoice[new]]] = True
+
+    part, row = ledger, invoice[new]
+    if not asked.all():
+        part, mine = _of_customers(ledger, settlement, asked)
+        row = np.searchsorted(mine, row)
+        settlement_of_part = settle(part)
+    else:
+        settlement_of_part = settlement
+    made = features.compute(streams.build(part, settlement_of_part), row, as_of[new], peers)
+    if earlier is None:
+        return Answers(made, 0)
+
+    values = np.empty((len(invoice), len(BOOK)), order="F")
+    values[new] = made
+    old = np.flatnonzero(~new)
+    of_peers = _of_peers(ledger, settlement, invoice[old], as_of[old], peers)
+    for column, name in enumerate(BOOK):
+        values[old, column] = (
+            of_peers[name] if name in of_peers else earlier.answers[name].to_numpy()[place[old]]
+        )
+    return Answers(values, len(old))
+
+
+def same_bits(found: Floats, expected: Floats) -> Flags:
+    """Where two tables of values have the same bits, or both have nothing."""
+    equal: Flags = found.view(np.int64) == expected.view(np.int64)
+    return equal | (np.isnan(found) & np.isnan(expected))
+
+
+def _kept(ledger: Ledger, invoice: Counts, as_of: Days, earlier: Earlier) -> Counts:
+    """For each question its row among the earlier answers, -1 where they have none that stands."""
+    now = digests(ledger, known_before=earlier.as_of)
+    before = rows_of(now["customer_id"], among=earlier.customers["customer_id"])
+    same = before >= 0
+    same &= now["digest"].to_numpy() == earlier.customers["digest"].to_numpy()[before]
+
+    ids = ledger.invoices.select(["invoice_id", "customer_id"]).take(pa.array(invoice))
+    customer = rows_of(ids["customer_id"], among=now["customer_id"])
+    stands = (customer >= 0) & same[customer] & (as_of <= earlier.as_of)
+    place = _rows_of_pairs(ids["invoice_id"], as_of, earlier.answers)
+    return np.where(stands, place, -1)
+
+
+def _rows_of_pairs(invoice_ids: pa.ChunkedArray, as_of: Days, answers: pa.Table) -> Counts:
+    """For each invoice and day its row in the answers, -1 where it is not there."""
+    ids = pc.unique(answers["invoice_id"])
+    answered = (rows_of(answers["invoice_id"], among=ids) << 32) | answers["as_of"].cast(
+        pa.int32()
+    ).to_numpy()
+    code = rows_of(invoice_ids, among=ids)
+    wanted = (code << 32) | as_of
+    if not len(answered):
+        return np.full(len(wanted), -1)
+    order = np.argsort(answered, kind="stable")
+    at = order[np.minimum(np.searchsorted(answered[order], wanted), len(order) - 1)]
+    return np.where((code >= 0) & (answered[at] == wanted), at, -1)
+
+
+def _of_peers(
+    ledger: Ledger, settlement: Settlement, invoice: Counts, as_of: Days, peers: Peers
+) -> dict[str, Floats]:
+    groups = streams.groups(ledger, settlement)
+    values = evaluate(
+        [feature.node for feature in PEERS],
+        peers.events,
+        owners=peers.owners(groups, invoice),
+        as_of=as_of,
+        inputs=peers.known(groups, invoice),
+    )
+    return {feature.name: values[:, at] for at, feature in enumerate(PEERS)}
+
+
+def _of_customers(ledger: Ledger, settlement: Settlement, chosen: Flags) -> tuple[Ledger, Counts]:
+    """The part of the ledger that belongs to these customers, and its rows of invoices."""
+    keep = np.append(chosen, False)
+    owners = _owners(ledger, settlement.customer_ids)
+    tables = {
+        name: ledger.tables()[name].filter(pa.array(keep[owner])) for name, owner in owners.items()
+    }
+    return Ledger.of(**tables), np.flatnonzero(keep[owners["invoices"]])
+
+
+def _customer_ids(ledger: Ledger) -> pa.Array:
+    both = [ledger.customers["customer_id"], ledger.invoices["customer_id"]]
+    return pc.unique(pa.concat_arrays([ids.combine_chunks() for ids in both]))
+
+
+def _owners(ledger: Ledger, customer_ids: pa.Array) -> dict[str, Counts]:
+    """For each row that features read its customer: the invoice's that it names, else its own.
+
+    Who belongs to nobody has the last number.
+    """
+    invoiced = rows_of(ledger.invoices["customer_id"], among=customer_ids)
+    owners = {}
+    for name in READ:
+        table = ledger.tables()[name]
+        owner = np.full(table.num_rows, -1)
+        if "customer_id" in table.column_names:
+            owner = rows_of(table["customer_id"], among=customer_ids)
+        if "invoice_id" in table.column_names and name != "invoices":
+            invoice = rows_of(table["invoice_id"], among=ledger.invoices["invoice_id"])
+            owner = np.where(invoice >= 0, np.append(invoiced, -1)[invoice], owner)
+        owners[name] = np.where(owner < 0, len(customer_ids), owner)
+    return owners
