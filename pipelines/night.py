@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from models import bundle
 from models.bundle import Bundle
+from models.catalogue import Catalogue
 from pipelines import fingerprint, reading, scoring, settlement
 from pipelines.gate import Portfolio
 from pipelines.job import Job, day_number
@@ -66,7 +67,8 @@ def champion(settings: Settings) -> Bundle:
 
 def score(job: Job, intake: Intake, model: Bundle) -> pa.Table:
     """One row per invoice that is open as of the day."""
-    return scoring.score(intake.ledger, day_number(job.as_of), model)
+    catalogue = Catalogue.load(job.settings.catalogue)
+    return scoring.score(intake.ledger, day_number(job.as_of), model, catalogue=catalogue)
 
 
 def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: Run) -> Night:

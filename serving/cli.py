@@ -109,7 +109,7 @@ def check(ledger: Ledger, mapping: Mapping = None, rows: Rows = 10, as_json: Jso
             }
         )
     else:
-        terminal.table("Rows and cents: read = accepted + quarantined", account)
+        _show_account(account)
         terminal.table(f"The first rows in quarantine of {intake.quarantine.num_rows:,}", aside)
         for warning in intake.warnings:
             terminal.warn(warning)
@@ -279,6 +279,25 @@ def _nightly(job: "Job", *, quiet: bool) -> "Night":
         return night.run(job, tell=tell)
 
 
+def _show_account(account: Sequence[dict[str, Any]]) -> None:
+    """Rows, then amounts: what was read is what was accepted plus what is in quarantine."""
+    from serving import terminal
+
+    kinds = ("read", "accepted", "quarantined")
+    by_table = {row["table"]: {kind: row[f"{kind}_rows"] for kind in kinds} for row in account}
+    rows = [{"table": table, **counts} for table, counts in by_table.items()]
+    amounts = [
+        {
+            "amounts": f"{row['table']}.{row['column']}",
+            **{kind: terminal.money(row[f"{kind}_cents"]) for kind in kinds},
+        }
+        for row in account
+        if row["column"]
+    ]
+    terminal.table("Rows: read = accepted + quarantined", rows)
+    terminal.table("Amounts: read = accepted + quarantined", amounts, right=kinds)
+
+
 def _show_training(trained: "Trained") -> None:
     from serving import terminal
 
@@ -310,27 +329,35 @@ def _show_worklist(worklist: Sequence[dict[str, Any]], title: str) -> None:
         {
             "invoice": row["invoice_id"],
             "customer": row["customer_name"] or row["customer_id"],
-            "due": row["due_business_date"],
+            "late": row["days_past_due"],
             "open": terminal.money(row["open_cents"]),
-            "late > 30": terminal.percent(row["p_late_30"]),
+            "p>30": terminal.percent(row["p_late_30"]),
+            "action": row["action"]["code"],
+            "worth": terminal.money(row["action"]["expected_value_cents"]),
+            "due": row["due_business_date"],
             "expected": row["expected_date"] or "later",
             "risk": row["risk_band"],
             "cause": row["cause_hint"]["code"],
-            "action": row["action"]["code"],
-            "worth": terminal.money(row["action"]["expected_value_cents"]),
         }
         for row in worklist
     ]
-    terminal.table(title, shown, right=("open", "late > 30", "worth"))
+    if not terminal.is_wide():
+        shown = [{name: row[name] for name in list(row)[:7]} for row in shown]
+    terminal.table(title, shown, right=("open", "p>30", "worth"), elastic="customer")
 
 
 def _answers(
     rows: Sequence[dict[str, Any]], settings: "Settings", currency: str
 ) -> list[dict[str, Any]]:
     """The rows as the API answers them, so that a program sees the same at every door."""
+    from models.catalogue import Catalogue
     from serving.answers import invoice_score
 
-    return [invoice_score(row, language=settings.language, currency=currency) for row in rows]
+    language, catalogue = settings.language, Catalogue.load(settings.catalogue)
+    return [
+        invoice_score(row, language=language, currency=currency, catalogue=catalogue)
+        for row in rows
+    ]
 
 
 def _write(table: Any, path: Path) -> None:

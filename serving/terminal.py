@@ -9,6 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -87,16 +88,40 @@ def working(*, steps: int, quiet: bool = False) -> Iterator[Callable[[str], None
         progress.update(task, description="done", completed=steps + 1)
 
 
-def table(title: str, rows: Sequence[Mapping[str, object]], *, right: Sequence[str] = ()) -> None:
-    """Rows as a table with the keys of the first as heads; nothing for no rows."""
+def table(
+    title: str,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    right: Sequence[str] = (),
+    elastic: str | None = None,
+) -> None:
+    """Rows as a table with the keys of the first as heads; nothing for no rows.
+
+    In a narrow window the elastic column is cut short, so that the others stay whole.
+    """
     if not rows:
         return
-    shown = Table(title=title, title_justify="left", title_style="bold")
+    shown = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    shown.padding = (0, 1, 0, 0)
+    widths = {name: _width(name, rows) for name in rows[0]}
+    spare = _OUT.width - sum(widths.values()) - 2 * len(widths) - 2  # what parts the columns
     for name in rows[0]:
-        shown.add_column(name, justify="right" if name in right else "left")
+        numeric = name in right or all(isinstance(row[name], int | float) for row in rows)
+        shown.add_column(
+            name.replace("_", " "),
+            justify="right" if numeric else "left",
+            no_wrap=numeric or name == elastic,
+            overflow="ellipsis" if name == elastic else "fold",
+            max_width=max(widths[name] + min(spare, 0), 8) if name == elastic else None,
+        )
     for row in rows:
         shown.add_row(*(_plain(_cell(value)) for value in row.values()))
     _OUT.print(shown)
+
+
+def is_wide() -> bool:
+    """Whether there is room for more than the columns that matter."""
+    return _OUT.width >= 120
 
 
 def money(cents: int | None) -> str:
@@ -106,6 +131,10 @@ def money(cents: int | None) -> str:
 
 def percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.0f} %"
+
+
+def _width(name: str, rows: Sequence[Mapping[str, object]]) -> int:
+    return max(len(name), *(len(_cell(row[name])) for row in rows))
 
 
 def _cell(value: object) -> str:
