@@ -126,6 +126,12 @@ def _check(rows: TrainingRows) -> None:
             f"training needs at least {LEAST_OF_A_KIND} labels of invoices {kind}, "
             f"got: {min(late, paid)}; nothing can be learned from outcomes that are all alike"
         )
+    due = rows.snapshots.due_day
+    if due.min() == due.max():
+        raise NotEnoughHistory(
+            "training needs invoices due on different days, got: all due on "
+            f"{np.datetime64(int(due[0]), 'D')}; nothing can be learned from rows that are all alike"
+        )
 
 
 def _stacked(rows: TrainingRows, cohorts: Cohorts) -> tuple[npt.NDArray[np.float32], Floats]:
