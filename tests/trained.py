@@ -6,6 +6,7 @@ from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
+from ledgers import Rows
 
 from models import bundle
 from models.bundle import Bundle
@@ -62,3 +63,31 @@ def small() -> Trained:
 def on(day: int) -> date:
     """A day number as a date."""
     return date(1970, 1, 1) + timedelta(days=int(day))
+
+
+def payer(
+    customer: str, late: list[int], *, until: int, open_for: int, amount_cents: int = 100_000
+) -> Rows:
+    """A customer with an invoice every fortnight, each paid so many days after it was due.
+
+    The last one, due `open_for` days before `until`, is still open; so is what would be paid later.
+    """
+    rows: Rows = {"customers": [{"customer_id": customer, "country": "IT"}]}
+    rows["invoices"], rows["payments"] = [], []
+    for back, days in enumerate([0, *reversed(late)]):
+        due = until - open_for - 14 * back
+        name = f"{customer}-{len(late) - back:03}"
+        rows["invoices"].append(
+            {
+                "invoice_id": name,
+                "customer_id": customer,
+                "issue_date": due - 30,
+                "due_date": due,
+                "amount_cents": amount_cents,
+            }
+        )
+        if back and due + days < until:
+            payment = {"invoice_id": name, "paid_on": due + days, "amount_cents": amount_cents}
+            rows["payments"].append(payment)
+    rows["invoices"].reverse()
+    return rows
