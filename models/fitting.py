@@ -130,7 +130,7 @@ def _check(rows: TrainingRows) -> None:
     if due.min() == due.max():
         raise NotEnoughHistory(
             "training needs invoices due on different days, got: all due on "
-            f"{np.datetime64(int(due[0]), 'D')}; nothing can be learned from rows that are all alike"
+            f"{np.datetime64(int(due[0]), 'D')}; nothing can be learned from rows all alike"
         )
 
 

@@ -25,7 +25,7 @@ from pipelines.decisions import Standing
 from pipelines.features import Peers
 from pipelines.ledger import Ledger, rows_of
 from pipelines.score_schema import SCORE_SCHEMA
-from pipelines.settlement import is_open, open_cents
+from pipelines.settlement import is_open, left_cents
 from pipelines.snapshots import Prepared
 
 Floats = npt.NDArray[np.float64]
@@ -113,7 +113,8 @@ def _asked(prepared: Prepared, as_of: int, invoices: Sequence[str] | None) -> Ro
         rows = rows_of(pa.array(invoices, pa.string()), among=ids)
         rows = rows[rows >= 0]
         new = settlement.known_day[rows] == as_of
-        new &= settlement.amount_cents[rows] > settlement.tolerance_cents[rows]
+        left = left_cents(settlement, as_of)[rows]  # what was paid in advance is not open
+        new &= left > settlement.tolerance_cents[rows]
         rows = np.unique(rows[new | is_open(settlement, as_of)[rows]])
     in_order: Rows = rows[pc.sort_indices(ids.take(pa.array(rows))).to_numpy()]
     return in_order
@@ -189,11 +190,8 @@ def _invoice_columns(asked: Asked) -> dict[str, Any]:
 
 
 def _left_open(asked: Asked) -> npt.NDArray[np.int64]:
-    """What is open; the whole amount of an invoice issued on the very day."""
-    settlement = asked.prepared.settlement
-    left = open_cents(settlement, asked.as_of)[asked.invoice]
-    new = settlement.known_day[asked.invoice] >= asked.as_of
-    return np.where(new, settlement.amount_cents[asked.invoice], left)
+    """What is open: all that is asked about is, be it issued on the very day."""
+    return left_cents(asked.prepared.settlement, asked.as_of)[asked.invoice]
 
 
 def _outlook_columns(asked: Asked, seen: Outlook, economics: Economics) -> dict[str, Any]:

@@ -127,11 +127,17 @@ def is_open(settlement: Settlement, as_of: int) -> Flags:
     return _state(settlement, as_of)[0]
 
 
-def _state(settlement: Settlement, as_of: int) -> tuple[Flags, Cents]:
+def left_cents(settlement: Settlement, as_of: int) -> Cents:
+    """What the movements known before the day leave of each invoice, itself known or not."""
     moved = settlement.movements
     seen = np.flatnonzero(moved.known_day < as_of)
     left = settlement.amount_cents.copy()
     left[moved.invoice[seen]] = moved.open_cents[seen]  # the last movement's word stays
+    return left
+
+
+def _state(settlement: Settlement, as_of: int) -> tuple[Flags, Cents]:
+    left = left_cents(settlement, as_of)
     known = settlement.known_day < as_of
     return known & (left > settlement.tolerance_cents), left
 
