@@ -1,87 +1,21 @@
 """The one window that every feature looks through: what streams of events had told before a day.
 
-An expression (`Node`) can only read a stream through a position: the number of its owner's events
-whose known day is strictly before `as_of - days`. What is known later cannot be reached, and sums
-are differences of integer totals: the same bits for one customer, a partition, the portfolio.
+Sums over a window are differences of exact integer totals: the same bits for one customer, a
+partition, the portfolio. An expression (`Node`) is written once and read in two ways: for blocks of
+queries (`block.Context`) and for a single one (`question.Question`).
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache
-from types import ModuleType
-from typing import Protocol
+import operator
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from pipelines.events import Counts, Events, Floats, Whole
-
-Values = Whole | Floats
-Key = tuple[Hashable, ...]
+from pipelines.block import Context, Key, Values
+from pipelines.events import Events, Floats, Whole
+from pipelines.ordering import order
+from pipelines.question import Question
 
 BLOCK = 1 << 15  # queries evaluated together: their intermediate columns stay in the cache
-
-
-@cache
-def hot_primitives() -> ModuleType:
-    """Their compiled forms where numba is installed, else NumPy's; both give the same bits."""
-    try:
-        from pipelines import as_of_compiled as forms
-    except ImportError:
-        from pipelines import as_of_numpy as forms  # type: ignore[no-redef]
-    return forms
-
-
-class Reachable(Protocol):
-    """A stream as the window knows it: its name, and to whom its events belong."""
-
-    name: str
-    owner: str
-
-
-class Context:
-    """One block of queries: their days and owners, and all that was already worked out for them."""
-
-    def __init__(
-        self,
-        events: Mapping[str, Events],
-        *,
-        owners: Mapping[str, Whole],
-        as_of: Whole,
-        inputs: Mapping[str, Whole | Floats],
-    ) -> None:
-        self.events = events
-        self.owners = {name: owner.astype(np.int32, copy=False) for name, owner in owners.items()}
-        self.as_of: Counts = as_of.astype(np.int64)
-        self.inputs = inputs
-        self._known: dict[Key, Values] = {}
-        self._positions: dict[Key, Counts] = {}
-
-    def value(self, node: "Node") -> Values:
-        if node.key not in self._known:
-            self._known[node.key] = node.evaluate(self)
-        return self._known[node.key]
-
-    def before(self, stream: "Reachable", days: int = 0) -> Counts:
-        """For each query, the number of events up to its owner's last one before as_of - days."""
-        key = (stream.name, days)
-        if key not in self._positions:
-            until = self.as_of - days if days else self.as_of
-            self._positions[key] = hot_primitives().locate(
-                self.events[stream.name], self.owners[stream.owner], until
-            )
-        return self._positions[key]
-
-    def first(self, stream: "Reachable") -> Counts:
-        """For each query, the number of events before its owner's first."""
-        key = (stream.name, None)
-        if key not in self._positions:
-            start = self.events[stream.name].start
-            self._positions[key] = start[self.owners[stream.owner]]
-        return self._positions[key]
-
-    def window(self, stream: "Reachable", days: int | None) -> tuple[Counts, Counts]:
-        """Where the window of so many days before as_of begins and ends; None: since the first."""
-        low = self.first(stream) if days is None else self.before(stream, days)
-        return low, self.before(stream)
 
 
 class Node:
@@ -94,35 +28,36 @@ class Node:
         self.evaluate = evaluate
 
     def __add__(self, other: "Node | float") -> "Node":
-        return _combine("+", self, other, np.add)
+        return _combine("+", self, other, operator.add)
 
     def __sub__(self, other: "Node | float") -> "Node":
-        return _combine("-", self, other, np.subtract)
+        return _combine("-", self, other, operator.sub)
 
     def __rsub__(self, other: float) -> "Node":
-        return _combine("-", constant(other), self, np.subtract)
+        return _combine("-", constant(other), self, operator.sub)
 
     def __mul__(self, other: "Node | float") -> "Node":
-        return _combine("*", self, other, np.multiply)
+        return _combine("*", self, other, operator.mul)
 
     def __rmul__(self, other: float) -> "Node":
-        return _combine("*", constant(other), self, np.multiply)
+        return _combine("*", constant(other), self, operator.mul)
 
     def __truediv__(self, other: "Node | float") -> "Node":
-        return _combine("/", self, other, _ratio)
+        below = other if isinstance(other, Node) else constant(other)
+        return Node(("/", self.key, below.key), lambda c: c.ratio(c.value(self), c.value(below)))
 
     def __mod__(self, other: "Node | float") -> "Node":
-        return _combine("%", self, other, np.mod)
+        return _combine("%", self, other, operator.mod)
 
     def __abs__(self) -> "Node":
-        return Node(("abs", self.key), lambda c: np.abs(c.value(self)))
+        return Node(("abs", self.key), lambda c: abs(c.value(self)))
 
     def above(self, limit: float) -> "Node":
         """1 where the value is greater than the limit, 0 where it is not, missing if it is."""
 
-        def flag(c: Context) -> Floats:
+        def flag(c: Context) -> Values:
             value = c.value(self)
-            return np.where(np.isnan(value), np.nan, value > limit)
+            return c.where(c.is_missing(value), np.nan, value > limit)
 
         return Node(("above", limit, self.key), flag)
 
@@ -131,27 +66,27 @@ class Node:
 
         def filled(c: Context) -> Values:
             given = c.value(self)
-            return np.where(np.isnan(given), value, given)
+            return c.where(c.is_missing(given), value, given)
 
         return Node(("fill", value, self.key), filled)
 
     def unless(self, value: float) -> "Node":
         """Missing where it equals the value that stands for "none"."""
 
-        def kept(c: Context) -> Floats:
+        def kept(c: Context) -> Values:
             given = c.value(self)
-            return np.where(given == value, np.nan, given)
+            return c.where(given == value, np.nan, given)
 
         return Node(("unless", value, self.key), kept)
 
 
 def constant(value: float) -> Node:
-    return Node(("constant", value), lambda c: np.array(value))
+    return Node(("constant", value), lambda c: value)
 
 
 def given(name: str) -> Node:
     """What the query itself brings: the invoice's own amount, its due date."""
-    return Node(("given", name), lambda c: c.inputs[name])
+    return Node(("given", name), lambda c: c.given(name))
 
 
 as_of = Node(("as_of",), lambda c: c.as_of)
@@ -160,17 +95,15 @@ as_of = Node(("as_of",), lambda c: c.as_of)
 def largest(*nodes: Node) -> Node:
     """The largest of several expressions."""
     keys = tuple(node.key for node in nodes)
-    return Node(("largest", *keys), lambda c: np.max([c.value(node) for node in nodes], axis=0))
+    return Node(("largest", *keys), lambda c: c.largest([c.value(node) for node in nodes]))
 
 
 def which_largest(*nodes: Node) -> Node:
     """The place, from 0, of the largest; the first of equals."""
-
-    def place(c: Context) -> Floats:
-        values = np.array([c.value(node) for node in nodes])
-        return np.where(np.isnan(values).any(axis=0), np.nan, np.argmax(values, axis=0))
-
-    return Node(("which_largest", *(node.key for node in nodes)), place)
+    keys = tuple(node.key for node in nodes)
+    return Node(
+        ("which_largest", *keys), lambda c: c.which_largest([c.value(node) for node in nodes])
+    )
 
 
 def _combine(
@@ -178,11 +111,6 @@ def _combine(
 ) -> Node:
     other = right if isinstance(right, Node) else constant(right)
     return Node((symbol, left.key, other.key), lambda c: function(c.value(left), c.value(other)))
-
-
-def _ratio(above: Values, below: Values) -> Floats:
-    """The ratio, missing where the denominator is zero."""
-    return np.where(below == 0, np.nan, above / below)
 
 
 def evaluate(
@@ -195,18 +123,24 @@ def evaluate(
 ) -> Floats:
     """The expressions' values, one row for each query and one column for each node.
 
-    Queries sorted by owner and day are fastest; any order gives the same bits.
+    Any order of the queries gives the same bits; worked out by the first owner and day they are
+    fastest.
     """
+    if len(as_of) == 1:
+        question = Question(events, owners=owners, as_of=as_of, inputs=inputs)
+        return np.array([[question.value(node) for node in nodes]], order="F", dtype=float)
+
     out = np.empty((len(as_of), len(nodes)), order="F")
+    by_owner = order(next(iter(owners.values())), as_of)
     with np.errstate(all="ignore"):
         for begin in range(0, len(as_of), BLOCK):
-            block = slice(begin, begin + BLOCK)
+            rows = by_owner[begin : begin + BLOCK]
             context = Context(
                 events,
-                owners={name: owner[block] for name, owner in owners.items()},
-                as_of=as_of[block],
-                inputs={name: values[block] for name, values in inputs.items()},
+                owners={name: owner[rows] for name, owner in owners.items()},
+                as_of=as_of[rows],
+                inputs={name: values[rows] for name, values in inputs.items()},
             )
             for column, node in enumerate(nodes):
-                out[block, column] = context.value(node)
+                out[:, column][rows] = context.value(node)
     return out

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.as_of import hot_primitives
+from pipelines.block import hot_primitives
 from pipelines.dates import day_of_month, is_month_end, month, weekday
 from pipelines.events import (
     Counts,

@@ -8,8 +8,9 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 
-from pipelines.as_of import Context, Node, Values, as_of, hot_primitives
-from pipelines.events import Counts, Events, Flags, Floats, Whole
+from pipelines.as_of import Node, as_of
+from pipelines.block import Context, Values, hot_primitives
+from pipelines.events import Events, Whole
 
 
 class Stream:
@@ -27,17 +28,16 @@ class Stream:
         return Node((what, self.name, *about), by)
 
     def count(self, days: int | None = None) -> Node:
-        def by(c: Context) -> Counts:
+        def by(c: Context) -> Values:
             low, high = c.window(self, days)
             return high - low
 
         return self._node("count", days, by=by)
 
     def sum(self, column: str, days: int | None = None) -> Node:
-        def by(c: Context) -> Counts:
+        def by(c: Context) -> Values:
             low, high = c.window(self, days)
-            total = c.events[self.name].total(column)
-            return total[high] - total[low]
+            return c.between(c.events[self.name].total(column), low, high)
 
         return self._node("sum", column, days, by=by)
 
@@ -58,60 +58,42 @@ class Stream:
             values = events.columns[column]
             return (values > above if above is not None else values == equal).astype(np.int64)
 
-        def by(c: Context) -> Counts:
+        def by(c: Context) -> Values:
             low, high = c.window(self, days)
             events = c.events[self.name]
             total = events.total_of((column, above, equal), lambda: hits(events))
-            return total[high] - total[low]
+            return c.between(total, low, high)
 
         return self._node("hits", column, above, equal, days, by=by) / self.count(days)
 
     def std(self, column: str, days: int | None = None) -> Node:
         """The sample standard deviation, missing under two events."""
 
-        def by(c: Context) -> Floats:
+        def by(c: Context) -> Values:
             low, high = c.window(self, days)
             events = c.events[self.name]
             squares = events.total_of((column, "squares"), lambda: events.columns[column] ** 2)
             n = high - low
-            total = events.total(column)
-            s, q = total[high] - total[low], squares[high] - squares[low]
+            s = c.between(events.total(column), low, high)
+            q = c.between(squares, low, high)
 
             # Around the mean's whole part the squares are small enough to stay exact in 64 bits.
-            centre = s // np.maximum(n, 1)
-            q = q - 2 * centre * s + n * centre * centre
+            centre = s // c.larger(n, 1)
+            q = c.in_64_bits(q - 2 * centre * s + n * centre * centre)
             s = s - n * centre
-            return np.where(n < 2, np.nan, np.sqrt((n * q - s * s) / (n * (n - 1.0))))
+            return c.root(c.ratio(c.in_64_bits(n * q - s * s), n * (n - 1.0)))
 
         return self._node("std", column, days, by=by)
 
     def max(self, column: str, days: int | None = None) -> Node:
-        """The largest value: that of two overlapping runs of 2**k events that cover the window."""
-
-        def by(c: Context) -> Floats:
-            low, high = c.window(self, days)
-            n = high - low
-            out = np.full(len(n), np.nan)
-            level = np.frexp(np.maximum(n, 1))[1] - 1
-            for k, highest in enumerate(c.events[self.name].highest(column)):
-                here = np.flatnonzero((level == k) & (n > 0))
-                if len(here):
-                    left, right = highest[low[here]], highest[high[here] - (1 << k)]
-                    out[here] = np.maximum(left, right)
-            return out
+        def by(c: Context) -> Values:
+            return c.highest(c.events[self.name], column, *c.window(self, days))
 
         return self._node("max", column, days, by=by)
 
     def median(self, column: str, days: int | None = None) -> Node:
-        def by(c: Context) -> Floats:
-            low, high = c.window(self, days)
-            n = np.maximum(high - low, 1)
-            lowest, ranks, zeros = c.events[self.name].ranks(column)
-            below, above = (
-                hot_primitives().kth_smallest(ranks, zeros, low, high, k)
-                for k in ((n - 1) // 2, n // 2)
-            )
-            return np.where(high > low, (below + above) / 2.0 + lowest, np.nan)
+        def by(c: Context) -> Values:
+            return c.median(c.events[self.name], column, *c.window(self, days))
 
         return self._node("median", column, days, by=by)
 
@@ -122,29 +104,25 @@ class Stream:
         """
 
         def by(c: Context) -> Values:
-            low, high = c.window(self, days)
-            values: Values = getattr(hot_primitives(), function)(
-                c.events[self.name].columns[column], low, high
-            )
-            return values
+            return c.apply(function, c.events[self.name].columns[column], *c.window(self, days))
 
         return self._node("apply", function, column, days, by=by)
 
     def last(self, column: str, *, back: int = 0, days_ago: int = 0) -> Node:
         """The column at the last event before as_of, so many events or days further back."""
 
-        def by(c: Context) -> Floats:
+        def by(c: Context) -> Values:
             at = c.before(self, days_ago) - 1 - back
-            return _pick(c.events[self.name].columns[column], at, at >= c.first(self))
+            return c.pick(c.events[self.name].columns[column], at, at >= c.first(self))
 
         return self._node("last", column, back, days_ago, by=by)
 
     def first(self, column: str) -> Node:
         """The column at the owner's first event."""
 
-        def by(c: Context) -> Floats:
+        def by(c: Context) -> Values:
             at = c.first(self)
-            return _pick(c.events[self.name].columns[column], at, at < c.before(self))
+            return c.pick(c.events[self.name].columns[column], at, at < c.before(self))
 
         return self._node("first", column, by=by)
 
@@ -159,7 +137,7 @@ class Stream:
     def ewm(self, column: str, *, half_life_days: int) -> Node:
         """The mean of all values, each weighing half for every half life before the last one."""
 
-        def by(c: Context) -> Floats:
+        def by(c: Context) -> Values:
             events = c.events[self.name]
             means = events.once(
                 ("ewm", column, half_life_days),
@@ -171,45 +149,36 @@ class Stream:
                 ),
             )
             at = c.before(self) - 1
-            return _pick(means, at, at >= c.first(self))
+            return c.pick(means, at, at >= c.first(self))
 
         return self._node("ewm", column, half_life_days, by=by)
 
     def slope(self, column: str, days: int | None = None, *, events: int | None = None) -> Node:
         """The least-squares slope on the day, over a window or the last n events (at least 3)."""
 
-        def by(c: Context) -> Floats:
+        def by(c: Context) -> Values:
             low, high = c.window(self, days)
             if events is not None:
-                low = np.maximum(low, high - events)
-            return _slope(c.events[self.name], column, c.as_of, low, high)
+                low = c.larger(low, high - events)
+            return _slope(c, c.events[self.name], column, low, high)
 
         return self._node("slope", column, days, events, by=by)
 
 
-def _pick(values: Values, at: Counts, exists: Flags) -> Floats:
-    if not len(values):
-        return np.full(len(at), np.nan)
-    picked = values[np.clip(at, 0, len(values) - 1)]
-    return np.where(exists, picked, np.nan)
-
-
-def _slope(events: Events, column: str, origin: Counts, low: Counts, high: Counts) -> Floats:
+def _slope(c: Context, events: Events, column: str, low: Values, high: Values) -> Values:
     """Days count from the query's own day: the sums stay small, hence exact."""
 
-    def window(key: Hashable, values: Callable[[], Whole]) -> Counts:
-        total = events.total_of(key, values)
-        return total[high] - total[low]
+    def window(key: Hashable, values: Callable[[], Whole]) -> Values:
+        return c.between(events.total_of(key, values), low, high)
 
-    day = events.day.astype(np.int64)
-    n = high - low
-    x = window("day", lambda: day)
+    n, origin = high - low, c.as_of
+    x = window("day", lambda: events.day)
     y = window(column, lambda: events.columns[column])
-    xx = window(("day", "squares"), lambda: day * day)
-    xy = window(("day", column), lambda: day * events.columns[column])
+    xx = window(("day", "squares"), lambda: events.day.astype(np.int64) ** 2)
+    xy = window(("day", column), lambda: events.day * events.columns[column])
 
     xx = xx - 2 * origin * x + n * origin * origin
     xy = xy - origin * y
     x = x - n * origin
     spread = n * xx - x * x
-    return np.where((n < 3) | (spread <= 0), np.nan, (n * xy - x * y) / spread)
+    return c.where((n < 3) | (spread <= 0), np.nan, c.ratio(n * xy - x * y, spread))

@@ -92,25 +92,40 @@ class Peers:
             )
         return streams_by_kind
 
+    @cached_property
+    def _numbers(self) -> dict[str, dict[str, int]]:
+        """Each group's number in its kind's stream."""
+        return {
+            kind: {value: number for number, value in enumerate(values.to_pylist())}
+            for kind, values in self._values.items()
+        }
+
     def owners(self, groups: Mapping[str, pa.Array], rows: Rows) -> dict[str, Owners]:
         """For each query's invoice, its group's number in each kind's stream."""
-        found = {}
-        for kind, values in self._values.items():
-            if kind == EVERYBODY:
-                found[kind] = np.zeros(len(rows), np.int32)
+        numbered = {EVERYBODY: np.zeros(len(rows), np.int32)}
+        for kind in streams.PEER_GROUPS:
+            unknown = len(self._values[kind])
+            if len(rows) == 1:
+                value = groups[kind][rows.item()].as_py()
+                numbered[kind] = np.array([self._numbers[kind].get(value, unknown)], np.int32)
                 continue
-            wanted = groups[kind].take(pa.array(rows))
-            codes = pc.index_in(wanted, value_set=values).fill_null(len(values))
-            found[kind] = codes.to_numpy().astype(np.int32)
-        return found
+            encoded = groups[kind].dictionary_encode()  # few groups: each is looked up once
+            found = pc.index_in(encoded.dictionary, value_set=self._values[kind])
+            numbers = np.append(found.fill_null(unknown).to_numpy(), unknown).astype(np.int32)
+            numbered[kind] = numbers[encoded.indices.fill_null(len(found)).to_numpy()[rows]]
+        return numbered
 
     def known(self, groups: Mapping[str, pa.Array], rows: Rows) -> dict[str, Floats]:
         """1 for each query whose group is known, missing where it is not."""
+        if len(rows) == 1:
+            row = rows.item()
+            return {
+                f"in_{kind}": np.array([1.0 if groups[kind][row].is_valid else np.nan])
+                for kind in streams.PEER_GROUPS
+            }
         return {
             f"in_{kind}": np.where(
-                groups[kind].take(pa.array(rows)).is_valid().to_numpy(zero_copy_only=False),
-                1.0,
-                np.nan,
+                groups[kind].is_valid().to_numpy(zero_copy_only=False)[rows], 1.0, np.nan
             )
             for kind in streams.PEER_GROUPS
         }
@@ -199,7 +214,7 @@ def _counted(kind: str, groups: pa.Array, changes: _Changes) -> pa.Table:
         counts[name] = (total - np.repeat(before, lengths))[last]
     return pa.table(
         {
-            "kind": pa.array([kind] * int(last.sum()), pa.string()),
+            "kind": pa.repeat(kind, int(last.sum())),
             "value": encoded.dictionary.take(pa.array(owner[last])),
             "known_day": day[last].astype(np.int32),
             **counts,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pipelines
-from pipelines import as_of as window
+from pipelines import block as window
 from pipelines.as_of import Node, as_of, evaluate, largest, which_largest
 from pipelines.events import Events, Floats
 from pipelines.stream import Stream

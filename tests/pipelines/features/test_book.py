@@ -10,7 +10,7 @@ from ledgers import BASE
 import pipelines
 from models import wording
 from models.reasons import CAUSES
-from pipelines import as_of as window
+from pipelines import block as window
 from pipelines import features, streams, synthetic
 from pipelines.events import Floats
 from pipelines.features import BOOK, Feature, Peers

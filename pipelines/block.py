@@ -1,0 +1,161 @@
+"""A block of queries: what each of its expressions reads and how, as arrays of one value a query.
+
+An expression can only read a stream through a position: the number of its owner's events whose
+known day is strictly before `as_of - days`. What is known later cannot be reached.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from pipelines.events import Counts, Events, Floats, Whole
+
+if TYPE_CHECKING:
+    from pipelines.as_of import Node
+
+Values = Any  # one value for each query of a block, or the one value of a single question
+Key = tuple[Hashable, ...]
+
+
+@cache
+def hot_primitives() -> ModuleType:
+    """Their compiled forms where numba is installed, else NumPy's; both give the same bits."""
+    try:
+        from pipelines import as_of_compiled as forms
+    except ImportError:
+        from pipelines import as_of_numpy as forms  # type: ignore[no-redef]
+    return forms
+
+
+class Reachable(Protocol):
+    """A stream as the window knows it: its name, and to whom its events belong."""
+
+    name: str
+    owner: str
+
+
+class Context:
+    """One block of queries: their days and owners, and all that was already worked out for them."""
+
+    def __init__(
+        self,
+        events: Mapping[str, Events],
+        *,
+        owners: Mapping[str, Whole],
+        as_of: Whole,
+        inputs: Mapping[str, Whole | Floats],
+    ) -> None:
+        self.events = events
+        self.inputs = inputs
+        self._known: dict[Key, Values] = {}
+        self._positions: dict[Key, Values] = {}
+        self._ask(owners, as_of)
+
+    def _ask(self, owners: Mapping[str, Whole], as_of: Whole) -> None:
+        self.owners: Mapping[str, Any] = {
+            name: owner.astype(np.int32, copy=False) for name, owner in owners.items()
+        }
+        self.as_of: Values = as_of.astype(np.int64)
+
+    def value(self, node: "Node") -> Values:
+        value = self._known.get(node.key)
+        if value is None:
+            value = self._known[node.key] = node.evaluate(self)
+        return value
+
+    def before(self, stream: "Reachable", days: int = 0) -> Values:
+        """For each query, the number of events up to its owner's last one before as_of - days."""
+        key = (stream.name, days)
+        position = self._positions.get(key)
+        if position is None:
+            until = self.as_of - days if days else self.as_of
+            events, owner = self.events[stream.name], self.owners[stream.owner]
+            position = self._positions[key] = self.locate(events, owner, until)
+        return position
+
+    def first(self, stream: "Reachable") -> Values:
+        """For each query, the number of events before its owner's first."""
+        key = (stream.name, None)
+        position = self._positions.get(key)
+        if position is None:
+            start = self.events[stream.name].start
+            position = self._positions[key] = start[self.owners[stream.owner]]
+        return position
+
+    def window(self, stream: "Reachable", days: int | None) -> tuple[Values, Values]:
+        """Where the window of so many days before as_of begins and ends; None: since the first."""
+        low = self.first(stream) if days is None else self.before(stream, days)
+        return low, self.before(stream)
+
+    # What expressions are made of.
+
+    def locate(self, events: Events, owner: Values, until: Values) -> Values:
+        return hot_primitives().locate(events, owner, until)
+
+    def given(self, name: str) -> Values:
+        return self.inputs[name]
+
+    def between(self, total: Counts, low: Values, high: Values) -> Values:
+        """The sum of a window, from the running total."""
+        return total[high] - total[low]
+
+    def pick(self, values: Whole | Floats, at: Values, exists: Values) -> Values:
+        """The values at these places, missing where there is none."""
+        if not len(values):
+            return np.full(len(at), np.nan)
+        return np.where(exists, values[np.clip(at, 0, len(values) - 1)], np.nan)
+
+    def highest(self, events: Events, column: str, low: Values, high: Values) -> Values:
+        """The largest value: that of two overlapping runs of 2**k events that cover the window."""
+        n = high - low
+        out = np.full(len(n), np.nan)
+        level = np.frexp(np.maximum(n, 1))[1] - 1
+        for k, largest_of in enumerate(events.highest(column)):
+            here = np.flatnonzero((level == k) & (n > 0))
+            if len(here):
+                left, right = largest_of[low[here]], largest_of[high[here] - (1 << k)]
+                out[here] = np.maximum(left, right)
+        return out
+
+    def median(self, events: Events, column: str, low: Values, high: Values) -> Values:
+        n = np.maximum(high - low, 1)
+        lowest, ranks, zeros = events.ranks(column)
+        below, above = (
+            hot_primitives().kth_smallest(ranks, zeros, low, high, k)
+            for k in ((n - 1) // 2, n // 2)
+        )
+        return np.where(high > low, (below + above) / 2.0 + lowest, np.nan)
+
+    def apply(self, function: str, values: Counts, low: Values, high: Values) -> Values:
+        """A function of each window's values, by its name among the hot primitives."""
+        return getattr(hot_primitives(), function)(values, low, high)
+
+    def in_64_bits(self, value: Values) -> Values:
+        """What wrapped around in totals of squares comes back in their differences."""
+        return value
+
+    def where(self, claim: Values, yes: Values, no: Values) -> Values:
+        return np.where(claim, yes, no)
+
+    def is_missing(self, value: Values) -> Values:
+        return np.isnan(value)
+
+    def ratio(self, above: Values, below: Values) -> Values:
+        """The ratio, missing where the denominator is zero."""
+        return np.where(below == 0, np.nan, above / below)
+
+    def root(self, value: Values) -> Values:
+        return np.sqrt(value)
+
+    def larger(self, one: Values, other: Values) -> Values:
+        return np.maximum(one, other)
+
+    def largest(self, values: Sequence[Values]) -> Values:
+        return np.max(values, axis=0)
+
+    def which_largest(self, values: Sequence[Values]) -> Values:
+        """The place, from 0, of the largest; the first of equals."""
+        return np.where(np.isnan(values).any(axis=0), np.nan, np.argmax(values, axis=0))

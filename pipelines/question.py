@@ -1,0 +1,76 @@
+"""A single question: the same expressions in plain numbers, because arrays of one are slow.
+
+Python's whole numbers are exact and its floats are IEEE doubles: the bits are those of a block.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pipelines.block import Context, Reachable, Values, hot_primitives
+from pipelines.events import Counts, Events, Floats, Whole
+
+_HALF = 1 << 63
+
+
+class Question(Context):
+    """One query, with all that was already worked out for it."""
+
+    def _ask(self, owners: Mapping[str, Whole], as_of: Whole) -> None:
+        self.owners = {name: owner.item() for name, owner in owners.items()}
+        self.as_of = as_of.item()
+
+    def first(self, stream: Reachable) -> int:
+        return self.events[stream.name].start.item(self.owners[stream.owner])
+
+    def locate(self, events: Events, owner: int, until: int) -> int:
+        day = events.once("day", lambda: memoryview(events.day.data))
+        return bisect_left(day, until, events.start.item(owner), events.start.item(owner + 1))
+
+    def given(self, name: str) -> Values:
+        return self.inputs[name].item()
+
+    def between(self, total: Counts, low: int, high: int) -> int:
+        return total.item(high) - total.item(low)
+
+    def pick(self, values: Whole | Floats, at: int, exists: bool) -> float:
+        return float(values.item(at)) if exists else math.nan
+
+    def highest(self, events: Events, column: str, low: int, high: int) -> float:
+        window = events.columns[column][low:high]
+        return float(window.max()) if high > low else math.nan
+
+    def median(self, events: Events, column: str, low: int, high: int) -> float:
+        n = high - low
+        window = np.sort(events.columns[column][low:high])
+        return (window.item((n - 1) // 2) + window.item(n // 2)) / 2.0 if n else math.nan
+
+    def apply(self, function: str, values: Counts, low: int, high: int) -> Values:
+        one = np.array([low]), np.array([high])
+        return getattr(hot_primitives(), function)(values, *one).item()
+
+    def in_64_bits(self, value: int) -> int:
+        return (value + _HALF) % (2 * _HALF) - _HALF
+
+    def where(self, claim: bool, yes: Values, no: Values) -> Values:
+        return yes if claim else no
+
+    def is_missing(self, value: Values) -> bool:
+        return math.isnan(value)
+
+    def ratio(self, above: Values, below: Values) -> float:
+        return math.nan if below == 0 else float(above) / float(below)
+
+    def root(self, value: float) -> float:
+        return math.sqrt(value) if value >= 0 else math.nan
+
+    def larger(self, one: int, other: int) -> int:
+        return one if one > other else other
+
+    def largest(self, values: Sequence[Values]) -> Values:
+        return math.nan if any(map(math.isnan, values)) else max(values)
+
+    def which_largest(self, values: Sequence[Values]) -> Values:
+        return math.nan if any(map(math.isnan, values)) else values.index(max(values))
