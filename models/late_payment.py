@@ -3,7 +3,7 @@
 One LightGBM model of stacked landmarks (van Houwelingen, Scandinavian Journal of Statistics 34,
 2007): a row is an invoice, a day on which it was open and a number of days ahead; its label,
 whether it was still open then. It is averaged on the logit scale with the customer's own survival
-curve, by a weight chosen on the last matured window. It assumes that rows are drawn without a look
+curve, by weights chosen on the last matured window. It assumes that rows are drawn without a look
 at how they end; drawn by a share of each invoice's life they would favour the quickly paid.
 """
 
@@ -33,6 +33,8 @@ Stacked = npt.NDArray[np.float32]
 
 GOLDEN_ROWS = 200
 GOLDEN_TOLERANCE = 1e-9
+FAR_DAYS = 90  # past due: from here on the trees have their smaller weight
+USUAL_DAYS_PAST_DUE = 30  # the day that most explanations are about; their base is its
 BLOCK = 4096  # snapshots predicted together: their stacked rows stay small
 
 
@@ -90,7 +92,7 @@ class LatePaymentModel:
     """The fitted model: trees, cohorts, the blend, what it was made of. Files only, no pickle."""
 
     tree_text: str
-    weight: float  # of the trees; the rest is the customer's curve
+    weights: tuple[float, float]  # of the trees, on the due date and 90 days later
     curve_base: float  # mean logit of the curve in training, where its contribution counts from
     feature_names: tuple[str, ...]
     cohorts: Cohorts
@@ -113,7 +115,8 @@ class LatePaymentModel:
             part = slice(begin, begin + BLOCK)
             stacked, curve = self.stack(snapshots.take(part), days_ahead[part])
             raw = self.trees.predict(stacked).reshape(curve.shape)
-            out[part] = self._blend(raw, curve)
+            weight = trees_weight(self.weights, _past_due(snapshots.take(part), days_ahead[part]))
+            out[part] = _blend(raw, curve, weight)
         out[days_ahead < 0] = 1.0
         return np.minimum.accumulate(out, axis=1)
 
@@ -122,14 +125,21 @@ class LatePaymentModel:
         names = (*self.feature_names, *TIME_FEATURES, "customer_curve")
         contributions = np.empty((len(snapshots), len(names)))
         probability = np.empty(len(snapshots))
+        usual = float(trees_weight(self.weights, np.array(USUAL_DAYS_PAST_DUE)))
+        base = usual * self.trees.base + (1 - usual) * self.curve_base
+        far = names.index("days_past_due_then")
         for begin in range(0, len(snapshots), BLOCK):
             part = slice(begin, begin + BLOCK)
-            stacked, curve = self.stack(snapshots.take(part), days_ahead[part][:, None])
+            asked = snapshots.take(part), days_ahead[part][:, None]
+            stacked, curve = self.stack(*asked)
+            weight = trees_weight(self.weights, _past_due(*asked))
             of_trees, raw = self.trees.explain(stacked)
-            contributions[part, :-1] = self.weight * of_trees
-            contributions[part, -1] = (1 - self.weight) * (logit(curve)[:, 0] - self.curve_base)
-            probability[part] = self._blend(raw[:, None], curve)[:, 0]
-        base = self.weight * self.trees.base + (1 - self.weight) * self.curve_base
+            contributions[part, :-1] = weight * of_trees
+            contributions[part, -1] = ((1 - weight) * (logit(curve) - self.curve_base))[:, 0]
+            # another day's blend starts elsewhere: that is the day's doing
+            start = (weight - usual)[:, 0] * (self.trees.base - self.curve_base)
+            contributions[part, far] += start
+            probability[part] = _blend(raw[:, None], curve, weight)[:, 0]
         return Explanation(names, base, contributions, probability)
 
     def customer_curve(self, snapshots: Snapshots, days_ahead: Days) -> Floats:
@@ -140,17 +150,15 @@ class LatePaymentModel:
         """The trees' input, one row for each snapshot and day ahead, and the curve (n, m)."""
         return stack(self.cohorts, snapshots, days_ahead)
 
-    def _blend(self, raw: Floats, curve: Floats) -> Floats:
-        odds = self.weight * raw + (1 - self.weight) * logit(curve)
-        return 1.0 / (1.0 + np.exp(-odds))
-
     def check_golden(self) -> None:
         """Raises ValueError unless the golden rows still get the probabilities of their day."""
         if self.golden is None:
             raise ValueError("golden.parquet holds no rows to check the model by")
         stacked = np.column_stack([c.to_numpy() for c in self.golden.columns[:-2]])
         curve, expected = (self.golden[n].to_numpy() for n in ("curve", "probability"))
-        got = self._blend(self.trees.predict(stacked)[:, None], curve[:, None])[:, 0]
+        past_due = self.golden["days_past_due_then"].to_numpy().astype(np.float64)
+        weight = trees_weight(self.weights, past_due)
+        got = _blend(self.trees.predict(stacked), curve, weight)
         worst = float(np.max(np.abs(got - expected), initial=0.0))
         if not worst <= GOLDEN_TOLERANCE:
             raise ValueError(
@@ -160,13 +168,14 @@ class LatePaymentModel:
     def with_golden(self, snapshots: Snapshots, days_ahead: Days) -> "LatePaymentModel":
         """The same model with its answers for these snapshots written down."""
         stacked, curve = self.stack(snapshots, days_ahead[:, None])
+        weight = trees_weight(self.weights, _past_due(snapshots, days_ahead[:, None]))
         raw = self.trees.predict(stacked)[:, None]
         names = (*self.feature_names, *TIME_FEATURES)
         golden = pa.table(
             {
                 **{name: stacked[:, at] for at, name in enumerate(names)},
                 "curve": curve[:, 0],
-                "probability": self._blend(raw, curve)[:, 0],
+                "probability": _blend(raw, curve, weight)[:, 0],
             }
         )
         return LatePaymentModel(
@@ -180,7 +189,7 @@ class LatePaymentModel:
             "feature_names": list(self.feature_names),
             "time_features": list(TIME_FEATURES),
             "horizons_days": list(ALL_HORIZONS_DAYS),
-            "weight": self.weight,
+            "weights": list(self.weights),
             "curve_base": self.curve_base,
             "usual": dict(self.usual),
             "facts": dict(self.facts),
@@ -208,7 +217,7 @@ class LatePaymentModel:
         golden = folder / "golden.parquet"
         model = cls(
             tree_text=(folder / "model.txt").read_text(encoding="utf-8"),
-            weight=float(about["weight"]),
+            weights=(float(about["weights"][0]), float(about["weights"][1])),
             curve_base=float(about["curve_base"]),
             feature_names=tuple(about["feature_names"]),
             cohorts=Cohorts.load(folder / "cohorts.parquet"),
@@ -220,6 +229,28 @@ class LatePaymentModel:
         if model.trees.feature_names != (*model.feature_names, *TIME_FEATURES):
             raise ValueError("model.txt: its features are not those of model.json, in this order")
         return model
+
+
+def trees_weight(weights: tuple[float, float], days_past_due: npt.ArrayLike) -> Floats:
+    """The trees' weight in the blend for a day so far past due: it goes from one to the other.
+
+    The further past due, the fewer labels the trees have seen, and the more the curve knows.
+    """
+    near, far = weights
+    share = np.clip(np.asarray(days_past_due, np.float64) / FAR_DAYS, 0.0, 1.0)
+    return near + (far - near) * share
+
+
+def _past_due(snapshots: Snapshots, days_ahead: Days) -> npt.NDArray[np.int32]:
+    """How far past due each asked day is: (n, m)."""
+    past_due: npt.NDArray[np.int32] = (snapshots.as_of - snapshots.due_day)[:, None] + days_ahead
+    return past_due
+
+
+def _blend(raw: Floats, curve: Floats, weight: Floats) -> Floats:
+    """The probability whose logit is the trees' and the curve's, averaged."""
+    odds = weight * raw + (1 - weight) * logit(curve)
+    return 1.0 / (1.0 + np.exp(-odds))
 
 
 def curves(cohorts: Cohorts, snapshots: Snapshots, days_ahead: Days) -> tuple[Floats, Floats]:

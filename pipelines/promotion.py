@@ -130,12 +130,12 @@ def log(
                 "fingerprints": fingerprints,
                 "metrics": measured,
                 "verdict": list(verdict.why),
-                "blend_weight": model.weight,
+                "blend_weights": list(model.weights),
             },
         )
         training = Training(
             bundle=exported,
-            parameters={**model.facts.get("parameters", {}), "blend_weight": model.weight},
+            parameters={**model.facts.get("parameters", {}), "blend_weights": list(model.weights)},
             metrics=measured,
             fingerprints=fingerprints,
             example=_example(model),
