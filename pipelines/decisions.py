@@ -15,7 +15,7 @@ from models.cases import NO_DAY
 from models.legal import ReferenceRates
 from models.signals import SEVERITIES, Signal
 from pipelines import calendars
-from pipelines.ledger import NEVER, days, rows_of
+from pipelines.ledger import NEVER, cents, days, rows_of
 from pipelines.snapshots import Prepared
 
 Cents = npt.NDArray[np.int64]
@@ -56,16 +56,13 @@ def standing(prepared: Prepared, as_of: int) -> Standing:
 def _disputed(prepared: Prepared, as_of: int) -> Cents:
     disputes, invoices = prepared.ledger.disputes, prepared.ledger.invoices
     row = rows_of(disputes["invoice_id"], among=invoices["invoice_id"])
-    stands = (row >= 0) & (days(disputes["opened_on"]) < as_of)
-    stands &= days(disputes["closed_on"]) >= as_of
-    whole = prepared.settlement.amount_cents[row]
-    amount = disputes["amount_cents"].to_numpy(zero_copy_only=False).astype(np.float64)
+    opened, closed = days(disputes["opened_on"]), days(disputes["closed_on"])
+    stands = np.flatnonzero((row >= 0) & (opened < as_of) & (closed >= as_of))
+    row = row[stands]
+    amount = disputes["amount_cents"].take(pa.array(stands))
+    named = amount.is_valid().to_numpy()
     disputed = np.zeros(invoices.num_rows, np.int64)
-    np.add.at(
-        disputed,
-        row[stands],
-        np.where(np.isnan(amount), whole, np.nan_to_num(amount)).astype(np.int64)[stands],
-    )
+    np.add.at(disputed, row, np.where(named, cents(amount), prepared.settlement.amount_cents[row]))
     return disputed
 
 
