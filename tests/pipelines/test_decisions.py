@@ -1,0 +1,160 @@
+"""Decisions: what was agreed, contested and done before the day, and nothing of what came later."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from ledgers import BASE, drawn, to_ledger
+
+from models import actions
+from models.cases import NO_DAY
+from pipelines import decisions, snapshots
+from pipelines.decisions import Standing
+from pipelines.scoring import score
+from tests.trained import Trained, payer
+
+INVOICES = """
+customers customer_id
+          A
+          B
+invoices  invoice_id  customer_id  issue_date  due_date  amount
+          one         A            0           30        100.00
+          two         A            0           30        200.00
+          other       B            0           30        300.00
+"""
+
+
+def standing(text: str, day: int = 60) -> Standing:
+    ledger = to_ledger(drawn(INVOICES + text))
+    return decisions.standing(snapshots.prepare(ledger), BASE + day)
+
+
+@pytest.mark.parametrize(
+    ("day", "cents"),
+    [
+        (40, [0, 0, 0]),  # opened on the day itself
+        (41, [10_000, 5_000, 0]),
+        (50, [10_000, 5_000, 0]),  # closed on the day itself
+        (51, [10_000, 0, 0]),
+    ],
+)
+def test_a_dispute_stands_from_the_day_after_it_is_opened_to_the_day_it_is_closed(
+    day: int, cents: list[int]
+) -> None:
+    text = """
+    disputes  invoice_id  opened_on  closed_on  amount
+              one         40         -          -
+              two         40         50         50.00
+              unknown     40         -          -
+    """
+    assert standing(text, day).disputed_cents.tolist() == cents
+
+
+def test_two_disputes_on_an_invoice_add_up() -> None:
+    text = """
+    disputes  invoice_id  opened_on  amount
+              two         40         50.00
+              two         45         25.00
+    """
+    assert standing(text).disputed_cents.tolist() == [0, 7_500, 0]
+
+
+def test_the_latest_promise_made_before_the_day_counts() -> None:
+    text = """
+    promises  invoice_id  made_on  promised_date  status
+              one         40       55             broken
+              one         50       70             open
+              two         60       90             open
+              other       41       -              open
+    """
+    assert standing(text).promise_day.tolist() == [BASE + 70, NO_DAY, NO_DAY]
+
+
+@pytest.mark.parametrize(("day", "cents"), [(40, 0), (41, 2_500), (45, 7_500), (52, 2_500)])
+def test_unallocated_cash_is_counted_as_of_the_day(day: int, cents: int) -> None:
+    text = """
+    payments  customer_id  invoice_id  paid_on  amount  recorded_at  returned_on
+              A            -           40       25.00   -            -
+              A            -           38       50.00   44           51
+              A            one         38       10.00   -            -
+              -            -           38       99.00   -            -
+    """
+    assert standing(text, day).unallocated_cents.tolist() == [cents, 0]
+
+
+def test_the_last_contact_is_the_customers_and_an_action_the_invoices() -> None:
+    text = """
+    actions   customer_id  invoice_id  action_code  performed_on
+              A            one         reminder_1   40
+              A            one         reminder_1   44
+              A            -           statement    50
+              A            two         wait         55
+              A            two         call         60
+              unknown      -           call         41
+    """
+    known = standing(text)
+    assert known.last_contact_day.tolist() == [BASE + 50, NO_DAY]
+    assert known.done_day["reminder_1"].tolist() == [BASE + 44, NO_DAY, NO_DAY]
+    assert known.done_day["statement"].tolist() == [BASE + 50, BASE + 50, NO_DAY]
+    assert "call" not in known.done_day  # made on the very day
+    assert actions.WAIT not in known.done_day
+
+
+def test_a_ledger_without_cases_has_nothing_standing() -> None:
+    known = standing("")
+    assert not known.disputed_cents.any()
+    assert not known.unallocated_cents.any()
+    assert (known.promise_day == NO_DAY).all()
+    assert (known.last_contact_day == NO_DAY).all()
+
+
+def decided(trained: Trained, **more: list[dict[str, Any]]) -> dict[str, Any]:
+    """What to do about a large invoice 20 days overdue of a customer who pays in the end."""
+    rows = payer("C1", [30] * 12, until=trained.as_of, open_for=20, amount_cents=900_000)
+    rows["payments"] += more.pop("payments", [])
+    rows["customers"][0].update(*more.pop("customers", []))
+    found = score(to_ledger({**rows, **more}), trained.as_of, trained.bundle, invoices=["C1-012"])
+    row: dict[str, Any] = found.to_pylist()[0]
+    return row["action"]  # type: ignore[no-any-return]
+
+
+def test_left_alone_the_customer_is_contacted(trained: Trained) -> None:
+    action = decided(trained)
+    assert action["code"] != actions.WAIT
+    assert action["expected_value_cents"] > 0
+    assert action["why"] == "best_value"
+
+
+def test_an_open_promise_is_waited_for(trained: Trained) -> None:
+    day = trained.as_of
+    promise = {"invoice_id": "C1-012", "made_on": day - 2, "promised_date": day + 5}
+    action = decided(trained, promises=[promise])
+    assert (action["code"], action["why"]) == (actions.WAIT, "open_promise")
+    assert np.datetime64(action["on"], "D").astype(int) == day + 6
+    kept_back = decided(trained, promises=[{**promise, "made_on": day}])
+    assert kept_back == decided(trained)
+
+
+def test_a_dispute_is_settled_before_anything_is_reminded(trained: Trained) -> None:
+    dispute = {"invoice_id": "C1-012", "opened_on": trained.as_of - 3}
+    assert decided(trained, disputes=[dispute])["code"] == "dispute_resolution"
+
+
+def test_who_was_just_contacted_is_left_in_peace(trained: Trained) -> None:
+    call = {"customer_id": "C1", "action_code": "call", "performed_on": trained.as_of - 1}
+    action = decided(trained, actions=[call])
+    assert "quiet_period" in action["blocked_by"]
+    assert decided(trained, actions=[{**call, "performed_on": trained.as_of}]) == decided(trained)
+
+
+def test_who_must_not_be_contacted_is_not(trained: Trained) -> None:
+    action = decided(trained, customers=[{"do_not_contact": True}])
+    assert "do_not_contact" in action["blocked_by"]
+
+
+def test_actions_fall_on_a_working_day_of_the_customer(trained: Trained) -> None:
+    rows = payer("C1", [30] * 12, until=trained.as_of, open_for=20, amount_cents=900_000)
+    for weekend in (trained.as_of + 3, trained.as_of + 4):  # 4 and 5 July 2026
+        (row,) = score(to_ledger(rows), weekend, trained.bundle, invoices=["C1-012"]).to_pylist()
+        assert row["as_of"].weekday() >= 5
+        assert row["action"]["on"].weekday() < 5
