@@ -16,8 +16,6 @@ import typer
 from serving.features_command import features
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from pipelines.job import Job
     from pipelines.night import Night
     from pipelines.promotion import Trained
@@ -222,14 +220,17 @@ def serve(
     """Open the page and the API on last night's scores."""
     import uvicorn
 
+    from serving.security import require_keys_off_loopback
+
     # the processes of the server read their settings again, from the environment
     for name, value in (("HOST", host), ("PORT", port)):
         if value is not None:
             os.environ[f"PUNTUALE_{name}"] = str(value)
     settings = _settings()
-    service(settings)  # what cannot be served stops here, in words
+    keys = [key.get_secret_value() for key in settings.api_keys]
+    require_keys_off_loopback(keys, host=settings.host)  # stops here, in words
     uvicorn.run(
-        "serving.cli:service",
+        "serving.process:service",
         factory=True,
         host=settings.host,
         port=settings.port,
@@ -240,13 +241,6 @@ def serve(
 
 
 app.command()(features)
-
-
-def service(settings: "Settings | None" = None) -> "FastAPI":
-    """The application on the settings of the environment, for a server process."""
-    from serving.app import create_app
-
-    return create_app(settings or _settings())
 
 
 def _settings() -> "Settings":
