@@ -17,14 +17,17 @@ from pipelines.question import Question
 
 BLOCK = 1 << 15  # queries evaluated together: their intermediate columns stay in the cache
 
+_NUMBERS: dict[Key, int] = {}  # equal keys have one number, which is found faster than they are
+
 
 class Node:
     """An expression over streams and inputs; equal keys are worked out once for a block."""
 
-    __slots__ = ("evaluate", "key")
+    __slots__ = ("evaluate", "key", "number")
 
     def __init__(self, key: Key, evaluate: Callable[[Context], Values]) -> None:
         self.key = key
+        self.number = _NUMBERS.setdefault(key, len(_NUMBERS))
         self.evaluate = evaluate
 
     def __add__(self, other: "Node | float") -> "Node":

@@ -4,14 +4,14 @@ An expression can only read a stream through a position: the number of its owner
 known day is strictly before `as_of - days`. What is known later cannot be reached.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from pipelines.events import Counts, Events, Floats, Whole
+from pipelines.events import Counts, Events, Flags, Floats, Whole
 
 if TYPE_CHECKING:
     from pipelines.as_of import Node
@@ -50,7 +50,7 @@ class Context:
     ) -> None:
         self.events = events
         self.inputs = inputs
-        self._known: dict[Key, Values] = {}
+        self._known: dict[int, Values] = {}
         self._positions: dict[Key, Values] = {}
         self._ask(owners, as_of)
 
@@ -61,9 +61,9 @@ class Context:
         self.as_of: Values = as_of.astype(np.int64)
 
     def value(self, node: "Node") -> Values:
-        value = self._known.get(node.key)
+        value = self._known.get(node.number)
         if value is None:
-            value = self._known[node.key] = node.evaluate(self)
+            value = self._known[node.number] = node.evaluate(self)
         return value
 
     def before(self, stream: "Reachable", days: int = 0) -> Values:
@@ -98,8 +98,16 @@ class Context:
     def given(self, name: str) -> Values:
         return self.inputs[name]
 
-    def between(self, total: Counts, low: Values, high: Values) -> Values:
-        """The sum of a window, from the running total."""
+    def sum(
+        self,
+        events: Events,
+        key: Hashable,
+        values: Callable[[slice], Whole | Flags],
+        low: Values,
+        high: Values,
+    ) -> Values:
+        """The sum over a window of what `values` gives for a slice of the events."""
+        total = events.total_of(key, lambda: values(slice(None)))
         return total[high] - total[low]
 
     def pick(self, values: Whole | Floats, at: Values, exists: Values) -> Values:

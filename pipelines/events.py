@@ -36,7 +36,9 @@ def owner_and_day(sorted_keys: Counts) -> tuple[Owners, Days]:
 
 def firsts(owner: Whole) -> Flags:
     """Which rows, sorted by owner, are their owner's first."""
-    return np.append(True, owner[1:] != owner[:-1])[: len(owner)]
+    first = np.ones(len(owner), bool)
+    np.not_equal(owner[1:], owner[:-1], out=first[1:])
+    return first
 
 
 def highest_so_far(owner: Whole, day: Whole) -> Counts:
@@ -58,7 +60,7 @@ class Events:
             name: column.astype(np.int64, copy=False) for name, column in columns.items()
         }
         self.start: Counts = np.zeros(owners + 1, np.int64)
-        np.cumsum(np.bincount(self.owner, minlength=owners), out=self.start[1:])
+        np.bincount(self.owner, minlength=owners).cumsum(out=self.start[1:])
         self._made: dict[Hashable, object] = {}
 
     @classmethod
@@ -84,15 +86,12 @@ class Events:
             self._made[key] = make()
         return self._made[key]  # type: ignore[return-value]  # the key tells what was made
 
-    def total(self, column: str) -> Counts:
-        return self.total_of(column, lambda: self.columns[column])
-
     def total_of(self, key: Hashable, values: Callable[[], Column]) -> Counts:
         """Running total of these values, one for each row, with a 0 before the first."""
 
         def make() -> Counts:
             total = np.zeros(len(self) + 1, np.int64)
-            np.cumsum(values(), out=total[1:])
+            values().cumsum(out=total[1:])
             return total
 
         return self.once(("total", key), make)

@@ -1,7 +1,6 @@
 """Cash as events: payments and returns by customer, the days on which money comes, credit notes."""
 
 import numpy as np
-import pyarrow as pa
 
 from pipelines.dates import is_month_end, weekday
 from pipelines.events import Days, Events, Flags, Whole, firsts, highest_so_far
@@ -55,8 +54,7 @@ def _paid(settlement: Settlement, free: Events) -> dict[str, Events]:
 def _unallocated(ledger: Ledger, settlement: Settlement) -> Events:
     """Payments that name a customer and no invoice; returned ones come off again."""
     payments = ledger.payments
-    free = np.flatnonzero(payments["invoice_id"].is_null().to_numpy())
-    payments = payments.take(pa.array(free))
+    payments = payments.filter(payments["invoice_id"].is_null())
     owner = rows_of(payments["customer_id"], among=settlement.customer_ids)
     paid_day, returned_day = days(payments["paid_on"]), days(payments["returned_on"])
     known = np.maximum(paid_day, days(payments["recorded_at"], missing=-int(NEVER)))
@@ -113,8 +111,9 @@ def _credited(ledger: Ledger, settlement: Settlement) -> Events:
     notes, move = ledger.credit_notes, settlement.movements
     linked = np.flatnonzero(move.kind == CREDIT_NOTE)
     invoice = move.invoice[linked]
+    notes = notes.filter(notes["invoice_id"].is_null())
     owner = rows_of(notes["customer_id"], among=settlement.customer_ids)
-    free = np.flatnonzero((owner >= 0) & notes["invoice_id"].is_null().to_numpy())
+    free = np.flatnonzero(owner >= 0)
     known = np.maximum(days(notes["issued_on"]), days(notes["recorded_at"], missing=-int(NEVER)))
     return Events.of(
         np.append(settlement.customer[invoice], owner[free]),

@@ -5,12 +5,12 @@ Python's whole numbers are exact and its floats are IEEE doubles: the bits are t
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 
 from pipelines.block import Context, Reachable, Values, hot_primitives
-from pipelines.events import Counts, Events, Floats, Whole
+from pipelines.events import Counts, Events, Flags, Floats, Whole
 
 _HALF = 1 << 63
 
@@ -32,8 +32,16 @@ class Question(Context):
     def given(self, name: str) -> Values:
         return self.inputs[name].item()
 
-    def between(self, total: Counts, low: int, high: int) -> int:
-        return total.item(high) - total.item(low)
+    def sum(
+        self,
+        events: Events,
+        key: Hashable,
+        values: Callable[[slice], Whole | Flags],
+        low: int,
+        high: int,
+    ) -> int:
+        # Added up as it is: running totals pay for many questions, not for one.
+        return int(np.add.reduce(values(slice(low, high)), dtype=np.int64))
 
     def pick(self, values: Whole | Floats, at: int, exists: bool) -> float:
         return float(values.item(at)) if exists else math.nan

@@ -25,7 +25,7 @@ def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
 def _limits(limits: pa.Table, customer_ids: pa.Array) -> Events:
     owner = rows_of(limits["customer_id"], among=customer_ids)
     amount = cents(limits["amount_cents"])
-    insured = cents(limits["insured_amount_cents"].fill_null(NOT_KNOWN))
+    insured = cents(limits["insured_amount_cents"], missing=NOT_KNOWN)
     mine = np.flatnonzero(owner >= 0)
     amount, insured = amount[mine], insured[mine]
     day = days(limits["valid_from"])[mine]
@@ -55,7 +55,7 @@ def _ratings(ratings: pa.Table, customer_ids: pa.Array) -> tuple[Events, Events]
 def _safety(ratings: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Each score from 0 to 1 (the safest) in whole millionths, and where its scale tells it."""
     score, low, high = (
-        ratings[column].fill_null(np.nan).to_numpy()
+        ratings[column].to_numpy()  # NaN where it is null
         for column in ("score", "scale_min", "scale_max")
     )
     is_safer = ratings["higher_is_safer"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines.as_of import Node, as_of
 from pipelines.block import Context, Values, hot_primitives
-from pipelines.events import Events, Whole
+from pipelines.events import Events, Flags, Whole
 
 
 class Stream:
@@ -36,8 +36,9 @@ class Stream:
 
     def sum(self, column: str, days: int | None = None) -> Node:
         def by(c: Context) -> Values:
-            low, high = c.window(self, days)
-            return c.between(c.events[self.name].total(column), low, high)
+            events = c.events[self.name]
+            values = events.columns[column]
+            return c.sum(events, column, lambda at: values[at], *c.window(self, days))
 
         return self._node("sum", column, days, by=by)
 
@@ -54,15 +55,14 @@ class Stream:
     ) -> Node:
         """The share of events whose value is above a limit, or equal to one."""
 
-        def hits(events: Events) -> Whole:
-            values = events.columns[column]
-            return (values > above if above is not None else values == equal).astype(np.int64)
-
         def by(c: Context) -> Values:
-            low, high = c.window(self, days)
             events = c.events[self.name]
-            total = events.total_of((column, above, equal), lambda: hits(events))
-            return c.between(total, low, high)
+            values = events.columns[column]
+
+            def hits(at: slice) -> Flags:
+                return values[at] > above if above is not None else values[at] == equal
+
+            return c.sum(events, (column, above, equal), hits, *c.window(self, days))
 
         return self._node("hits", column, above, equal, days, by=by) / self.count(days)
 
@@ -72,10 +72,10 @@ class Stream:
         def by(c: Context) -> Values:
             low, high = c.window(self, days)
             events = c.events[self.name]
-            squares = events.total_of((column, "squares"), lambda: events.columns[column] ** 2)
+            values = events.columns[column]
             n = high - low
-            s = c.between(events.total(column), low, high)
-            q = c.between(squares, low, high)
+            s = c.sum(events, column, lambda at: values[at], low, high)
+            q = c.sum(events, (column, "squares"), lambda at: values[at] ** 2, low, high)
 
             # Around the mean's whole part the squares are small enough to stay exact in 64 bits.
             centre = s // c.larger(n, 1)
@@ -168,14 +168,15 @@ class Stream:
 def _slope(c: Context, events: Events, column: str, low: Values, high: Values) -> Values:
     """Days count from the query's own day: the sums stay small, hence exact."""
 
-    def window(key: Hashable, values: Callable[[], Whole]) -> Values:
-        return c.between(events.total_of(key, values), low, high)
+    def window(key: Hashable, values: Callable[[slice], Whole]) -> Values:
+        return c.sum(events, key, values, low, high)
 
     n, origin = high - low, c.as_of
-    x = window("day", lambda: events.day)
-    y = window(column, lambda: events.columns[column])
-    xx = window(("day", "squares"), lambda: events.day.astype(np.int64) ** 2)
-    xy = window(("day", column), lambda: events.day * events.columns[column])
+    day, values = events.day, events.columns[column]
+    x = window("day", lambda at: day[at])
+    y = window(column, lambda at: values[at])
+    xx = window(("day", "squares"), lambda at: day[at].astype(np.int64) ** 2)
+    xy = window(("day", column), lambda at: day[at] * values[at])
 
     xx = xx - 2 * origin * x + n * origin * origin
     xy = xy - origin * y

@@ -71,7 +71,7 @@ def planted(leak: Callable[[Context], Floats]) -> Values:
 def all_payments(c: Context) -> Floats:
     """The customer's payments of all time: the future ones too."""
     paid, owner = c.events["paid"], c.owners["customer"]
-    total = paid.total("amount")
+    total = paid.total_of("amount", lambda: paid.columns["amount"])
     return (total[paid.start[owner + 1]] - total[paid.start[owner]]).astype(float)
 
 
