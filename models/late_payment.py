@@ -35,6 +35,7 @@ GOLDEN_ROWS = 200
 GOLDEN_TOLERANCE = 1e-9
 FAR_DAYS = 90  # past due: from here on the trees have their smaller weight
 USUAL_DAYS_PAST_DUE = 30  # the day that most explanations are about; their base is its
+CURVES = ("customer_curve", "cohort_curve")  # what an explanation has beside the trees' columns
 BLOCK = 4096  # snapshots predicted together: their stacked rows stay small
 
 
@@ -122,25 +123,32 @@ class LatePaymentModel:
 
     def explain(self, snapshots: Snapshots, days_ahead: Days) -> Explanation:
         """Why each probability at its own number of days ahead (n,) is what it is."""
-        names = (*self.feature_names, *TIME_FEATURES, "customer_curve")
+        names = (*self.feature_names, *TIME_FEATURES, *CURVES)
         contributions = np.empty((len(snapshots), len(names)))
         probability = np.empty(len(snapshots))
         usual = float(trees_weight(self.weights, np.array(USUAL_DAYS_PAST_DUE)))
         base = usual * self.trees.base + (1 - usual) * self.curve_base
-        far = names.index("days_past_due_then")
         for begin in range(0, len(snapshots), BLOCK):
             part = slice(begin, begin + BLOCK)
             asked = snapshots.take(part), days_ahead[part][:, None]
             stacked, curve = self.stack(*asked)
             weight = trees_weight(self.weights, _past_due(*asked))
             of_trees, raw = self.trees.explain(stacked)
-            contributions[part, :-1] = weight * of_trees
-            contributions[part, -1] = ((1 - weight) * (logit(curve) - self.curve_base))[:, 0]
+            contributions[part, : -len(CURVES)] = weight * of_trees
+            contributions[part, -len(CURVES) :] = (1 - weight) * self._of_curves(stacked, curve)
             # another day's blend starts elsewhere: that is the day's doing
             start = (weight - usual)[:, 0] * (self.trees.base - self.curve_base)
-            contributions[part, far] += start
+            contributions[part, names.index("days_past_due_then")] += start
             probability[part] = _blend(raw[:, None], curve, weight)[:, 0]
         return Explanation(names, base, contributions, probability)
+
+    def _of_curves(self, stacked: Stacked, curve: Floats) -> Floats:
+        """What the customer's curve adds to the log-odds: by its own record, and by its cohort's.
+
+        (n, 2), adding up to the curve's logit less its mean in training.
+        """
+        own, cohort = logit(curve)[:, 0], stacked[:, -1].astype(np.float64)
+        return np.column_stack([own - cohort, cohort - self.curve_base])
 
     def customer_curve(self, snapshots: Snapshots, days_ahead: Days) -> Floats:
         """The baseline: the customer's own shrunken survival curve alone, (n, m)."""

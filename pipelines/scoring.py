@@ -17,9 +17,8 @@ from models import causes, outlook, reasons, signals
 from models.actions import Catalogue
 from models.bundle import Bundle
 from models.horizons import ALL_HORIZONS_DAYS, PROBABILITY_COLUMNS, column
-from models.late_payment import LatePaymentModel, Snapshots, curves
+from models.late_payment import CURVES, Explanation, LatePaymentModel, Snapshots, curves
 from models.outlook import BANDS, Economics, Outlook
-from models.time_ahead import TIME_FEATURES
 from pipelines import decisions, features, onset, snapshots
 from pipelines.decisions import Standing
 from pipelines.features import Peers
@@ -35,11 +34,12 @@ Rows = npt.NDArray[np.int64]
 REASONS_HORIZON = 30  # reasons explain p_late_30, or the next horizon that is still ahead
 RICH, THIN = 10, 1  # settled invoices from which a customer's history is called so
 BLOCK = 20_000  # invoices scored together; memory follows it, answers do not
-_CAUSE_OF_TIME = {
+# What the model adds to the features; the rest of it follows from the days ahead.
+_CAUSE = {
     "habitual_paydays_ahead": "payment_rhythm",
     "payment_gaps_ahead": "payment_rhythm",
     "curve_logit": "customer_record",
-    "cohort_logit": "peers",
+    "customer_curve": "customer_record",
 }
 
 
@@ -237,10 +237,12 @@ def _reason_columns(asked: Asked, seen: Outlook, model: LatePaymentModel) -> dic
     horizon = explained_horizon(asked.age)
     ahead = np.maximum(horizon - asked.age, 0).astype(np.int32)
     why = model.explain(asked.taken, ahead)
-    grouped = reasons.by_cause(why.contributions, [_cause(name) for name in why.names])
+    certain = asked.age > horizon  # past the last horizon: it is late already, by its age alone
+    pushed = _with_record(why)
+    pushed[certain] = np.array([_cause(name) == "time" for name in why.names], np.float64)
+    grouped = reasons.by_cause(pushed, [_cause(name) for name in why.names])
     at = np.searchsorted(ALL_HORIZONS_DAYS, horizon)
     p = seen.probabilities[np.arange(len(at)), at]
-    certain = asked.age > horizon  # past the last horizon: it is late already, nothing to explain
     base, points = reasons.points(why.base, grouped.contributions, np.where(certain, 1.0, p))
     shown = reasons.top(base, points, np.where(certain, 1.0, p))
 
@@ -263,10 +265,26 @@ def _reason_columns(asked: Asked, seen: Outlook, model: LatePaymentModel) -> dic
     }
 
 
+def _with_record(why: Explanation) -> Floats:
+    """The contributions, with what the trees read from the customer's curve told apart.
+
+    The curve is high because of the customer's record and because of the invoice's age; what the
+    trees draw from it is divided as the curve itself is: into record and cohort.
+    """
+    pushed = why.contributions.copy()
+    record, cohort = (np.abs(pushed[:, why.names.index(name)]) for name in CURVES)
+    total = record + cohort
+    share = np.divide(record, total, out=np.ones(len(total)), where=total > 0)
+    of_curve, of_cohort = (why.names.index(name) for name in ("curve_logit", "cohort_logit"))
+    pushed[:, of_cohort] += pushed[:, of_curve] * (1 - share)
+    pushed[:, of_curve] *= share
+    return pushed
+
+
 def _cause(name: str) -> str:
     if name in features.BOOK:
         return features.BOOK[name].cause
-    return _CAUSE_OF_TIME.get(name, "time" if name in TIME_FEATURES else "customer_record")
+    return _CAUSE.get(name, "time")
 
 
 @dataclass(frozen=True)
