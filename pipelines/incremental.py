@@ -35,10 +35,12 @@ READ: Mapping[str, tuple[str, ...]] = {
         "credit_notes": "invoice_id customer_id issued_on recorded_at amount_cents",
         "disputes": "invoice_id opened_on closed_on",
         "promises": "invoice_id made_on promised_date",
+        "credit_limits": "customer_id amount_cents insured_amount_cents valid_from",
+        "external_ratings": "customer_id rated_on provider score scale_min scale_max "
+        "higher_is_safer",
         "actions": "invoice_id action_code performed_on",
     }.items()
 }
-OWN = [name for name, feature in BOOK.items() if feature.family != "peers"]
 
 
 @dataclass(frozen=True)

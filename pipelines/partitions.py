@@ -152,6 +152,8 @@ def whole(ledger: Ledger, questions: Questions, *, peers: Peers | None = None) -
 
 
 def _prepare(work: _Work) -> None:
+    if work.earlier == work.to:
+        raise ValueError(f"to must be another folder than earlier's, got: {work.to}")
     durable.make(work.to)
     (work.to / RUN).unlink(missing_ok=True)  # said again once every bucket is there
     for number in range(len(work.buckets)):

@@ -68,10 +68,13 @@ def _of_values(column: pa.Array) -> Hashes:
     if pa.types.is_string(column.type):
         return of_customers(column)
     missing = np.asarray(column.is_null())
-    if pa.types.is_date32(column.type):
-        column = column.cast(pa.int32())
-    whole = column.fill_null(0).to_numpy().astype(np.int64)
-    return np.where(missing, _MISSING, mix(whole.view(np.uint64)))
+    if pa.types.is_floating(column.type):
+        bits = column.cast(pa.float64()).fill_null(0.0).to_numpy().view(np.uint64)
+    else:
+        narrow = pa.int8() if pa.types.is_boolean(column.type) else pa.int32()
+        whole = column if pa.types.is_integer(column.type) else column.cast(narrow)
+        bits = whole.fill_null(0).to_numpy().astype(np.int64).view(np.uint64)
+    return np.where(missing, _MISSING, mix(bits))
 
 
 @cache
