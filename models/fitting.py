@@ -18,10 +18,10 @@ Days = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int64]
 
 WEIGHTS = (0.0, 0.3, 0.5, 0.7, 1.0)
-# The trees' usual weights, on the due date and 90 days later: they hold unless others do better
-# by more than the noise. Measured on real invoices, see docs/decisions.md.
+# The trees' usual weights, up to 30 days past due and from 90 on: they hold unless others do better
+# by more than the noise (measured on real invoices: docs/decisions.md).
 USUAL_WEIGHTS = (0.7, 0.3)
-NEAR_DAYS = 45  # past due: which of the two weights a label judges
+HALFWAY_DAYS = 60  # past due: which of the two weights a label judges
 LEAST_LABELS = 2_000  # fewer say too little of five horizons
 LEAST_OF_A_KIND = 50  # invoices seen late, and invoices seen paid
 SMALL = 50_000  # rows under which smaller trees do better
@@ -202,7 +202,7 @@ def _choose_weights(
     past_due = (rows.target_day - rows.snapshots.due_day[rows.row])[judged]
 
     chosen = []
-    parts = (("near", past_due < NEAR_DAYS), ("far", past_due >= NEAR_DAYS))
+    parts = (("near", past_due < HALFWAY_DAYS), ("far", past_due >= HALFWAY_DAYS))
     for (name, part), usual in zip(parts, USUAL_WEIGHTS, strict=True):
         surprise = {w: _surprise((w * raw + (1 - w) * own)[part], late[part]) for w in WEIGHTS}
         weight = _earned(surprise, customer[part], usual=usual)

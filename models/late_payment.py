@@ -33,7 +33,7 @@ Stacked = npt.NDArray[np.float32]
 
 GOLDEN_ROWS = 200
 GOLDEN_TOLERANCE = 1e-9
-FAR_DAYS = 90  # past due: from here on the trees have their smaller weight
+NEAR_DAYS, FAR_DAYS = 30, 90  # past due: between them the trees' weight goes from near to far
 USUAL_DAYS_PAST_DUE = 30  # the day that most explanations are about; their base is its
 CURVES = ("customer_curve", "cohort_curve")  # what an explanation has beside the trees' columns
 BLOCK = 4096  # snapshots predicted together: their stacked rows stay small
@@ -93,7 +93,7 @@ class LatePaymentModel:
     """The fitted model: trees, cohorts, the blend, what it was made of. Files only, no pickle."""
 
     tree_text: str
-    weights: tuple[float, float]  # of the trees, on the due date and 90 days later
+    weights: tuple[float, float]  # of the trees, up to 30 days past due and from 90 on
     curve_base: float  # mean logit of the curve in training, where its contribution counts from
     feature_names: tuple[str, ...]
     cohorts: Cohorts
@@ -245,7 +245,8 @@ def trees_weight(weights: tuple[float, float], days_past_due: npt.ArrayLike) -> 
     The further past due, the fewer labels the trees have seen, and the more the curve knows.
     """
     near, far = weights
-    share = np.clip(np.asarray(days_past_due, np.float64) / FAR_DAYS, 0.0, 1.0)
+    beyond = np.asarray(days_past_due, np.float64) - NEAR_DAYS
+    share = np.clip(beyond / (FAR_DAYS - NEAR_DAYS), 0.0, 1.0)
     return near + (far - near) * share
 
 
