@@ -71,17 +71,30 @@ def test_noise_earns_no_weight_and_the_model_says_so(built: Dataset) -> None:
     own, _ = curves(built.cohorts, taken, rows.days_ahead[:, None])
     drawn = np.random.default_rng(0).random(len(own)) < own[:, 0]
     answer = fitted(built, replace(rows, still_open=drawn))
-    assert answer.weight == 0.0
-    assert answer.facts["blend"]["why"] == "the trees do not beat the customer's curve: it answers"
+    assert answer.weights == (0.0, 0.0)
+    said = "the trees do not beat the customer's curve: it answers"
+    assert [answer.facts["blend"][part]["why"] for part in ("near", "far")] == [said, said]
 
 
-def test_the_weight_is_one_of_those_tried_with_its_evidence(model: LatePaymentModel) -> None:
-    blend = model.facts["blend"]
-    assert model.weight in WEIGHTS
-    assert set(blend["log_loss"]) == {str(weight) for weight in WEIGHTS}
-    if model.weight:
-        assert blend["log_loss"][str(model.weight)] < blend["log_loss"]["0.0"]
-    assert blend["window_days"] == 90
+@pytest.mark.parametrize(("at", "part"), [(0, "near"), (1, "far")])
+def test_each_weight_is_one_of_those_tried_with_its_evidence(
+    model: LatePaymentModel, at: int, part: str
+) -> None:
+    blend, weight = model.facts["blend"][part], model.weights[at]
+    assert weight in WEIGHTS
+    assert blend["weight"] == weight
+    assert set(blend["log_loss"]) == {str(tried) for tried in WEIGHTS}
+    if weight:
+        assert blend["log_loss"][str(weight)] < blend["log_loss"]["0.0"]
+    assert model.facts["blend"]["window_days"] == 90
+
+
+def test_too_short_a_history_leaves_the_answer_to_the_curve(built: Dataset) -> None:
+    labels = len(built.rows.row)
+    few = built.rows.where(np.arange(labels) % (labels // (LEAST_LABELS + 50)) == 0)
+    answer = fitted(built, few)
+    assert answer.weights == (0.0, 0.0)
+    assert "too little history" in answer.facts["blend"]["why"]
 
 
 def test_what_the_trees_alone_can_see_earns_them_a_weight(built: Dataset) -> None:
@@ -89,7 +102,7 @@ def test_what_the_trees_alone_can_see_earns_them_a_weight(built: Dataset) -> Non
     amount = rows.snapshots.features[:, rows.snapshots.feature_names.index("ln_amount")]
     large = (amount > np.median(amount))[rows.row]
     answer = fitted(built, replace(rows, still_open=large & (rows.days_ahead < 60)))
-    assert answer.weight >= 0.5
+    assert answer.weights[0] >= 0.5
 
 
 def test_a_gain_within_its_error_over_customers_is_no_gain() -> None:

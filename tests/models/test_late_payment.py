@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from ledgers import to_ledger
 
 from models.horizons import ALL_HORIZONS_DAYS
-from models.late_payment import BLOCK, GOLDEN_ROWS, LatePaymentModel, Snapshots
+from models.late_payment import (
+    BLOCK,
+    CURVES,
+    GOLDEN_ROWS,
+    LatePaymentModel,
+    Snapshots,
+    trees_weight,
+)
 from models.time_ahead import TIME_FEATURES, logit
 from pipelines import snapshots as snapshots_of
 from tests.trained import Trained, payer, small
@@ -46,6 +53,7 @@ def snapshots(draw: st.DrawFn) -> Snapshots:
     return replace(few, features=features)
 
 
+WEIGHT = st.sampled_from([0.0, 0.3, 0.7, 1.0])
 DAYS_AHEAD = st.lists(st.integers(-30, 400), min_size=12, max_size=12).map(sorted)
 
 
@@ -61,7 +69,7 @@ def test_the_curve_of_any_snapshot_never_rises(few: Snapshots, ahead: list[int])
 
 @settings(max_examples=40, deadline=None)
 @given(snapshots(), DAYS_AHEAD)
-def test_the_blend_does_not_rise_even_before_it_is_made_sure(
+def test_neither_the_trees_nor_the_curve_rise_nor_their_blend_with_one_weight(
     few: Snapshots, ahead: list[int]
 ) -> None:
     days = np.tile(np.maximum(np.array(ahead, np.int32), 0), (len(few), 1))
@@ -71,17 +79,23 @@ def test_the_blend_does_not_rise_even_before_it_is_made_sure(
     # the trees' leaves are summed in floating point: nothing but its rounding may rise
     assert np.diff(raw, axis=1).max() <= 1e-12
     assert np.diff(curve, axis=1).max() <= 0
+    even = changed(model, weights=(0.5, 0.5))
+    asked = [even.predict_curve(few, days[:, [k]])[:, 0] for k in range(days.shape[1])]
+    assert np.diff(asked, axis=0).max() <= 1e-12
 
 
-@settings(max_examples=25, deadline=None)
-@given(snapshots(), st.integers(0, 200), st.sampled_from([0.0, 0.3, 0.5, 1.0]))
-def test_base_and_contributions_are_the_log_odds(few: Snapshots, k: int, weight: float) -> None:
-    model = changed(small().model, weight=weight)
-    why = model.explain(few, np.full(len(few), k, np.int32))
-    odds = np.log(why.probability) - np.log1p(-why.probability)
-    np.testing.assert_allclose(why.base + why.contributions.sum(axis=1), odds, atol=1e-9)
-    served = model.predict_curve(few, np.full((len(few), 1), k, np.int32))
-    np.testing.assert_allclose(why.probability, served[:, 0], rtol=0, atol=1e-12)
+def test_where_the_weight_falls_little_has_to_be_made_sure(trained: Trained) -> None:
+    """Of two falling curves the blend may rise where the weight goes from one to the other."""
+    some = trained.some(150, seed=4)
+    days = np.tile(np.arange(0, 200, 4, dtype=np.int32), (150, 1))
+    served = trained.model.predict_curve(some, days)
+    asked = [trained.model.predict_curve(some, days[:, [k]])[:, 0] for k in range(days.shape[1])]
+    assert np.abs(np.column_stack(asked) - served).max() < 0.02
+
+
+def test_the_trees_weight_goes_from_the_near_to_the_far_one_between_30_and_90_days() -> None:
+    found = trees_weight((0.8, 0.2), np.array([-50, 0, 45, 90, 400]))
+    np.testing.assert_allclose(found, [0.8, 0.8, 0.65, 0.2, 0.2])
 
 
 @cache
@@ -92,13 +106,15 @@ def booster(text: str) -> lgb.Booster:
 @settings(max_examples=25, deadline=None)
 @given(snapshots(), st.integers(0, 200))
 def test_the_trees_part_is_lightgbms_own_contributions(few: Snapshots, k: int) -> None:
-    model = changed(small().model, weight=1.0)
+    model = changed(small().model, weights=(1.0, 1.0))
     days = np.full(len(few), k, np.int32)
     stacked, _ = model.stack(few, days[:, None])
     theirs = booster(model.tree_text).predict(stacked, pred_contrib=True)
     why = model.explain(few, days)
-    assert why.names == (*model.feature_names, *TIME_FEATURES, "customer_curve")
-    np.testing.assert_allclose(why.contributions[:, :-1], theirs[:, :-1], rtol=0, atol=1e-9)
+    assert why.names == (*model.feature_names, *TIME_FEATURES, *CURVES)
+    np.testing.assert_allclose(
+        why.contributions[:, : -len(CURVES)], theirs[:, :-1], rtol=0, atol=1e-9
+    )
     assert why.base == pytest.approx(theirs[0, -1], abs=1e-9)
     raw = booster(model.tree_text).predict(stacked, raw_score=True)
     np.testing.assert_allclose(model.trees.predict(stacked), raw, rtol=0, atol=1e-9)
@@ -119,11 +135,11 @@ def test_a_later_payer_is_a_higher_risk_on_every_day(trained: Trained) -> None:
 
 def test_with_no_weight_the_customers_curve_answers(trained: Trained, some: Snapshots) -> None:
     days = np.maximum(horizons(some), 0)
-    alone = changed(trained.model, weight=0.0).predict_curve(some, days)
+    alone = changed(trained.model, weights=(0.0, 0.0)).predict_curve(some, days)
     own = trained.model.customer_curve(some, days)
     np.testing.assert_allclose(alone, 1 / (1 + np.exp(-logit(own))), rtol=1e-12)
-    why = changed(trained.model, weight=0.0).explain(some, days[:, 1])
-    assert not why.contributions[:, :-1].any()
+    why = changed(trained.model, weights=(0.0, 0.0)).explain(some, days[:, 1])
+    assert not why.contributions[:, : -len(CURVES)].any()
 
 
 def test_one_snapshot_of_many_is_the_snapshot_asked_alone(
