@@ -129,12 +129,12 @@ def _kept(ledger: Ledger, invoice: Counts, as_of: Days, earlier: Earlier) -> Cou
     """For each question its row among the earlier answers, -1 where they have none that stands."""
     now = digests(ledger, known_before=earlier.as_of)
     before = rows_of(now["customer_id"], among=earlier.customers["customer_id"])
-    same = before >= 0
-    same &= now["digest"].to_numpy() == earlier.customers["digest"].to_numpy()[before]
+    then = np.append(earlier.customers["digest"].to_numpy(), np.uint64(0))[before]
+    same = np.append((before >= 0) & (now["digest"].to_numpy() == then), False)
 
     ids = ledger.invoices.select(["invoice_id", "customer_id"]).take(pa.array(invoice))
     customer = rows_of(ids["customer_id"], among=now["customer_id"])
-    stands = (customer >= 0) & same[customer] & (as_of <= earlier.as_of)
+    stands = same[customer] & (as_of <= earlier.as_of)
     place = _rows_of_pairs(ids["invoice_id"], as_of, earlier.answers)
     return np.where(stands, place, -1)
 
