@@ -16,7 +16,7 @@ from models import outlook
 from models.fitting import fit
 from models.horizons import ALL_HORIZONS_DAYS, PROBABILITY_COLUMNS
 from models.late_payment import LatePaymentModel
-from pipelines import dataset, features, labels, snapshots
+from pipelines import dataset, features, labels, landmarks
 from pipelines.features import Peers
 from pipelines.ledger import NEVER, Ledger
 from pipelines.settlement import Settlement, is_open, settle
@@ -70,7 +70,7 @@ def train(ledger: Ledger, *, cut_off: int, seed: int = 0) -> LatePaymentModel:
 
 def predict(ledger: Ledger, model: LatePaymentModel, *, origin: int) -> pa.Table:
     """One row for each invoice of either test of an origin."""
-    prepared = snapshots.prepare(ledger.known_before(origin + ISSUE_DAYS))
+    prepared = landmarks.prepare(ledger.known_before(origin + ISSUE_DAYS))
     peers = Peers.from_columns(model.peers)
     return pa.concat_tables(
         [
@@ -94,7 +94,7 @@ def tests(settlement: Settlement, origin: int) -> dict[str, tuple[Rows, Days]]:
 
 
 def _ask(
-    prepared: snapshots.Prepared,
+    prepared: landmarks.Prepared,
     model: LatePaymentModel,
     peers: Peers,
     invoice: Rows,
@@ -103,7 +103,7 @@ def _ask(
     test: str,
     origin: int,
 ) -> pa.Table:
-    taken = snapshots.take(prepared, invoice, as_of, peers=peers)
+    taken = landmarks.take(prepared, invoice, as_of, peers=peers)
     ahead = outlook.questions(taken.as_of, taken.due_day)
     curve = model.predict_curve(taken, ahead)
     seen = outlook.read(curve, ahead, as_of=taken.as_of, due_day=taken.due_day)

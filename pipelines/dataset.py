@@ -15,7 +15,7 @@ from models import cohorts
 from models.cohorts import Cohorts
 from models.fitting import NotEnoughHistory, TrainingRows
 from models.horizons import ALL_HORIZONS_DAYS
-from pipelines import labels, snapshots
+from pipelines import labels, landmarks
 from pipelines.features import Peers
 from pipelines.ledger import Ledger
 
@@ -44,11 +44,11 @@ def build(ledger: Ledger, *, cut_off: int, seed: int = 0) -> Dataset:
 
     The draw depends on each invoice's id and the seed alone. Raises NotEnoughHistory.
     """
-    prepared = snapshots.prepare(ledger.known_before(cut_off))
+    prepared = landmarks.prepare(ledger.known_before(cut_off))
     learned = learn_cohorts(prepared, cut_off=cut_off)
     peers = Peers.build(prepared.ledger, prepared.settlement, known_until=cut_off)
     invoice, as_of = draw(prepared, cut_off=cut_off, seed=seed)
-    taken = snapshots.take(prepared, invoice, as_of, peers=peers)
+    taken = landmarks.take(prepared, invoice, as_of, peers=peers)
     row, days_ahead = _questions(prepared, invoice, as_of, seed=seed)
 
     target = (as_of[row] + days_ahead).astype(np.int32)
@@ -64,7 +64,7 @@ def build(ledger: Ledger, *, cut_off: int, seed: int = 0) -> Dataset:
     return Dataset(rows, learned, peers)
 
 
-def observed_from(prepared: snapshots.Prepared) -> int:
+def observed_from(prepared: landmarks.Prepared) -> int:
     """The first day on which the ledger shows a payment: before it, nothing was watched."""
     moved = prepared.settlement.movements
     if not len(moved.day):
@@ -72,7 +72,7 @@ def observed_from(prepared: snapshots.Prepared) -> int:
     return int(moved.known_day.min())
 
 
-def learn_cohorts(prepared: snapshots.Prepared, *, cut_off: int) -> Cohorts:
+def learn_cohorts(prepared: landmarks.Prepared, *, cut_off: int) -> Cohorts:
     """The cohorts' hazards, every other week from the ledger's first weeks to the cut-off."""
     begin = observed_from(prepared)
     knots = np.arange(begin + WARM_UP_DAYS, cut_off, KNOT_DAYS)
@@ -85,7 +85,7 @@ def learn_cohorts(prepared: snapshots.Prepared, *, cut_off: int) -> Cohorts:
     )
 
 
-def draw(prepared: snapshots.Prepared, *, cut_off: int, seed: int) -> tuple[Rows, Days]:
+def draw(prepared: landmarks.Prepared, *, cut_off: int, seed: int) -> tuple[Rows, Days]:
     """(invoice, day) pairs on which the invoice was open, sorted by customer and day."""
     settlement = prepared.settlement
     eligible = np.flatnonzero(labels.is_labelled(settlement))
@@ -120,7 +120,7 @@ def draw(prepared: snapshots.Prepared, *, cut_off: int, seed: int) -> tuple[Rows
 
 
 def _questions(
-    prepared: snapshots.Prepared, invoice: Rows, as_of: Days, *, seed: int
+    prepared: landmarks.Prepared, invoice: Rows, as_of: Days, *, seed: int
 ) -> tuple[Rows, npt.NDArray[np.int32]]:
     """For each snapshot every served horizon, and one number of days ahead of its own."""
     age = as_of - prepared.settlement.due_day[invoice]

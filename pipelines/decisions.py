@@ -15,8 +15,8 @@ from models.cases import NO_DAY
 from models.legal import ReferenceRates
 from models.signals import SEVERITIES, Signal
 from pipelines import calendars
+from pipelines.landmarks import Prepared
 from pipelines.ledger import NEVER, cents, days, rows_of
-from pipelines.snapshots import Prepared
 
 Cents = npt.NDArray[np.int64]
 Days = npt.NDArray[np.int32]

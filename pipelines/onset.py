@@ -5,7 +5,6 @@ weekly looks that show it.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +12,13 @@ import numpy.typing as npt
 from models import signals
 from models.signals import Signal
 from pipelines import features
-
-if TYPE_CHECKING:
-    from pipelines.scoring import Asked
+from pipelines.asked import Asked
 
 STEP_DAYS = 7
 WEEKS = 26  # nobody needs to know more than that it is half a year old
 
 
-def date(asked: "Asked", found: Sequence[Sequence[Signal]]) -> list[list[Signal]]:
+def date(asked: Asked, found: Sequence[Sequence[Signal]]) -> list[list[Signal]]:
     """The signals, each with the day it began."""
     wanted = np.array(
         [i for i, row in enumerate(found) if any(s.since is None for s in row)], np.int64
@@ -38,12 +35,12 @@ def date(asked: "Asked", found: Sequence[Sequence[Signal]]) -> list[list[Signal]
     return dated
 
 
-def _since(asked: "Asked", weeks: dict[str, int], code: str) -> int:
+def _since(asked: Asked, weeks: dict[str, int], code: str) -> int:
     return asked.as_of - STEP_DAYS * weeks.get(code, 0)
 
 
 def _weeks_unbroken(
-    asked: "Asked", wanted: npt.NDArray[np.int64], found: Sequence[Sequence[Signal]]
+    asked: Asked, wanted: npt.NDArray[np.int64], found: Sequence[Sequence[Signal]]
 ) -> list[dict[str, int]]:
     """For each wanted row and signal, how many weekly looks back it already stood."""
     back = np.arange(1, WEEKS + 1) * STEP_DAYS

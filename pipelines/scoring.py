@@ -5,7 +5,6 @@ invoice, day, history and model get the same bits whoever asks and whatever is a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,55 +12,28 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models import causes, outlook, reasons, signals
+from models import causes, outlook, signals
 from models.actions import Catalogue
 from models.bundle import Bundle
-from models.horizons import ALL_HORIZONS_DAYS, PROBABILITY_COLUMNS, column
-from models.late_payment import CURVES, Explanation, LatePaymentModel, Snapshots, curves
+from models.horizons import PROBABILITY_COLUMNS
+from models.late_payment import LatePaymentModel
 from models.outlook import BANDS, Economics, Outlook
-from pipelines import decisions, features, onset, snapshots
+from pipelines import decisions, features, landmarks, onset
+from pipelines.asked import Asked
 from pipelines.decisions import Standing
+from pipelines.explaining import reason_columns
 from pipelines.features import Peers
+from pipelines.landmarks import Prepared
 from pipelines.ledger import Ledger, rows_of
 from pipelines.score_schema import SCORE_SCHEMA
 from pipelines.settlement import is_open, left_cents
-from pipelines.snapshots import Prepared
 
 Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int64]
 
-REASONS_HORIZON = 30  # reasons explain p_late_30, or the next horizon that is still ahead
 RICH, THIN = 10, 1  # settled invoices from which a customer's history is called so
 BLOCK = 20_000  # invoices scored together; memory follows it, answers do not
-# What the model adds to the features; the rest of it follows from the days ahead.
-_CAUSE = {
-    "habitual_paydays_ahead": "payment_rhythm",
-    "payment_gaps_ahead": "payment_rhythm",
-    "curve_logit": "customer_record",
-    "customer_curve": "customer_record",
-}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One block of invoices as of a day, with what the model may look at."""
-
-    prepared: Prepared
-    invoice: Rows  # rows in the ledger
-    as_of: int
-    taken: Snapshots
-    peers: Peers
-
-    @property
-    def age(self) -> Days:
-        """Days past due (negative before)."""
-        return self.taken.as_of - self.taken.due_day
-
-    @property
-    def columns(self) -> dict[str, Floats]:
-        """The feature book's columns by name."""
-        return {name: self.taken.features[:, at] for at, name in enumerate(features.BOOK)}
 
 
 def score(
@@ -81,7 +53,7 @@ def score(
     """
     check_book(model.model)
     economics = economics or Economics()
-    prepared = snapshots.prepare(ledger.known_before(as_of + 1))
+    prepared = landmarks.prepare(ledger.known_before(as_of + 1))
     asked = _asked(prepared, as_of, invoices)
     peers = Peers.from_columns(model.model.peers)
     known = decisions.standing(prepared, as_of)
@@ -130,7 +102,7 @@ def _score_block(
     catalogue: Catalogue | None,
 ) -> pa.Table:
     day = np.full(len(invoice), known.as_of, np.int32)
-    taken = snapshots.take(prepared, invoice, day, peers=peers)
+    taken = landmarks.take(prepared, invoice, day, peers=peers)
     asked = Asked(prepared, invoice, known.as_of, taken, peers)
     ahead = outlook.questions(taken.as_of, taken.due_day)
     curve = model.model.predict_curve(taken, ahead)
@@ -145,7 +117,7 @@ def _score_block(
             {"code": code, "evidence": evidence}
             for code, evidence in zip(hints.codes, hints.evidence, strict=True)
         ],
-        **_reason_columns(asked, seen, model.model),
+        **reason_columns(asked, seen, model.model),
         "signals": [[_signal(s) for s in of_row] for of_row in found],
         "history_level": _history_level(asked.columns["n_settled"]),
         "model_version": [model.version] * len(invoice),
@@ -223,104 +195,6 @@ def _outlook_columns(asked: Asked, seen: Outlook, economics: Economics) -> dict[
 def _dates(days: Floats) -> pa.Array:
     unknown = np.isnan(days)
     return pa.array(np.where(unknown, 0, days).astype(np.int32), pa.date32(), mask=unknown)
-
-
-def explained_horizon(age: Days) -> Days:
-    """The horizon that each invoice's reasons are about: 30 days, or the next one still ahead."""
-    chosen = np.full(len(age), ALL_HORIZONS_DAYS[-1], np.int32)
-    for horizon in reversed([h for h in ALL_HORIZONS_DAYS if h >= REASONS_HORIZON]):
-        chosen[age <= horizon] = horizon
-    return chosen
-
-
-def _reason_columns(asked: Asked, seen: Outlook, model: LatePaymentModel) -> dict[str, Any]:
-    horizon = explained_horizon(asked.age)
-    ahead = np.maximum(horizon - asked.age, 0).astype(np.int32)
-    why = model.explain(asked.taken, ahead)
-    certain = asked.age > horizon  # past the last horizon: it is late already, by its age alone
-    pushed = _with_record(why)
-    pushed[certain] = np.array([_cause(name) == "time" for name in why.names], np.float64)
-    grouped = reasons.by_cause(pushed, [_cause(name) for name in why.names])
-    at = np.searchsorted(ALL_HORIZONS_DAYS, horizon)
-    p = seen.probabilities[np.arange(len(at)), at]
-    base, points = reasons.points(why.base, grouped.contributions, np.where(certain, 1.0, p))
-    shown = reasons.top(base, points, np.where(certain, 1.0, p))
-
-    own, cohort = (c[:, 0] for c in curves(model.cohorts, asked.taken, ahead[:, None]))
-    told = _Told(asked, model, why.names, own, cohort, asked.age, horizon)
-    return {
-        "reasons_for": [column(h) for h in horizon.tolist()],
-        "base_probability": np.full(len(ahead), base),
-        "reasons": [
-            [
-                *(
-                    told.reason(i, grouped.causes[c], int(grouped.leading[i, c]), float(points))
-                    for c, points in zip(shown.causes[i], shown.points[i], strict=True)
-                    if c >= 0
-                ),
-                _rest(float(shown.everything_else[i])),
-            ]
-            for i in range(len(ahead))
-        ],
-    }
-
-
-def _with_record(why: Explanation) -> Floats:
-    """The contributions, with what the trees read from the customer's curve told apart.
-
-    The curve is high because of the customer's record and because of the invoice's age; what the
-    trees draw from it is divided as the curve itself is: into record and cohort.
-    """
-    pushed = why.contributions.copy()
-    record, cohort = (np.abs(pushed[:, why.names.index(name)]) for name in CURVES)
-    total = record + cohort
-    share = np.divide(record, total, out=np.ones(len(total)), where=total > 0)
-    of_curve, of_cohort = (why.names.index(name) for name in ("curve_logit", "cohort_logit"))
-    pushed[:, of_cohort] += pushed[:, of_curve] * (1 - share)
-    pushed[:, of_curve] *= share
-    return pushed
-
-
-def _cause(name: str) -> str:
-    if name in features.BOOK:
-        return features.BOOK[name].cause
-    return _CAUSE.get(name, "time")
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What a reason's sentence needs: the value seen and the usual one."""
-
-    asked: Asked
-    model: LatePaymentModel
-    names: tuple[str, ...]
-    own: Floats
-    cohort: Floats
-    age: Days
-    horizon: Days
-
-    def reason(self, row: int, cause: str, leading: int, points: float) -> dict[str, Any]:
-        name = self.names[leading]
-        feature: str | None = name if name in features.BOOK else None
-        value: float | None = None
-        usual: float | None = None
-        if cause == "customer_record":
-            feature, value, usual = None, float(self.own[row]), float(self.cohort[row])
-        elif cause == "time":
-            feature, value, usual = None, float(self.age[row]), float(self.horizon[row])
-        elif feature is not None:
-            value, usual = float(self.asked.taken.features[row, leading]), self.model.usual[feature]
-        return {
-            "feature_group": cause,
-            "feature": feature,
-            "value": None if value is None or np.isnan(value) else value,
-            "usual_value": usual,
-            "points": points,
-        }
-
-
-def _rest(points: float) -> dict[str, Any]:
-    return {"feature_group": reasons.EVERYTHING_ELSE, "points": points}
 
 
 def _signal(signal: signals.Signal) -> dict[str, Any]:

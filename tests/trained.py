@@ -11,11 +11,11 @@ from ledgers import Rows
 from models import bundle
 from models.bundle import Bundle
 from models.late_payment import GOLDEN_ROWS, LatePaymentModel, Snapshots
-from pipelines import snapshots, sources
+from pipelines import landmarks, sources
 from pipelines.features import Peers
 from pipelines.job import day_number
+from pipelines.landmarks import Prepared
 from pipelines.ledger import Ledger
-from pipelines.snapshots import Prepared
 from tests import small_company
 
 
@@ -33,7 +33,7 @@ class Trained:
 
     @cached_property
     def prepared(self) -> Prepared:
-        return snapshots.prepare(self.ledger)
+        return landmarks.prepare(self.ledger)
 
     @cached_property
     def peers(self) -> Peers:
@@ -42,7 +42,7 @@ class Trained:
     def take(self, invoice: npt.ArrayLike, as_of: npt.ArrayLike) -> Snapshots:
         """Snapshots of the ledger's invoices (rows), each as of its own day."""
         rows, days = np.asarray(invoice, np.int64), np.asarray(as_of, np.int32)
-        return snapshots.take(self.prepared, rows, days, peers=self.peers)
+        return landmarks.take(self.prepared, rows, days, peers=self.peers)
 
     def some(self, count: int, *, seed: int = 0) -> Snapshots:
         """Invoices on days around and after their issue, drawn at random."""

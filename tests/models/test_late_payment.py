@@ -22,7 +22,7 @@ from models.late_payment import (
     trees_weight,
 )
 from models.time_ahead import TIME_FEATURES, logit
-from pipelines import snapshots as snapshots_of
+from pipelines import landmarks as snapshots_of
 from tests.trained import Trained, payer, small
 
 FILES = {"model.txt", "model.json", "cohorts.parquet", "peers.parquet", "golden.parquet"}

@@ -9,7 +9,7 @@ from ledgers import drawn, to_ledger
 
 from models.fitting import NotEnoughHistory, TrainingRows
 from models.horizons import ALL_HORIZONS_DAYS
-from pipelines import dataset, labels, snapshots, synthetic
+from pipelines import dataset, labels, landmarks, synthetic
 from pipelines.dataset import Dataset
 from pipelines.job import day_number
 from pipelines.ledger import Ledger, days
@@ -31,7 +31,7 @@ def built(ledger: Ledger) -> Dataset:
 
 def pairs(ledger: Ledger, *, seed: int = 0) -> Pairs:
     """The (invoice id, day) drawn from what was known before the cut-off."""
-    prepared = snapshots.prepare(ledger.known_before(CUT_OFF))
+    prepared = landmarks.prepare(ledger.known_before(CUT_OFF))
     invoice, day = dataset.draw(prepared, cut_off=CUT_OFF, seed=seed)
     ids = prepared.ledger.invoices["invoice_id"].to_pylist()
     return {(ids[i], int(d)) for i, d in zip(invoice, day, strict=True)}
@@ -80,7 +80,7 @@ def test_every_matured_horizon_of_every_snapshot_is_there(built: Dataset) -> Non
 
 def test_labels_say_what_the_ledger_says(ledger: Ledger, built: Dataset) -> None:
     known = ledger.known_before(CUT_OFF)
-    prepared = snapshots.prepare(known)
+    prepared = landmarks.prepare(known)
     invoice, _ = dataset.draw(prepared, cut_off=CUT_OFF, seed=0)
     rows = built.rows
     settled = prepared.settlement.settled_day[invoice[rows.row]]
@@ -105,7 +105,7 @@ def test_days_are_drawn_without_a_look_at_how_the_invoice_ends(ledger: Ledger) -
 
 
 def test_every_day_drawn_is_one_on_which_the_invoice_was_open(ledger: Ledger) -> None:
-    prepared = snapshots.prepare(ledger.known_before(CUT_OFF))
+    prepared = landmarks.prepare(ledger.known_before(CUT_OFF))
     invoice, day = dataset.draw(prepared, cut_off=CUT_OFF, seed=0)
     of = prepared.settlement
     assert (of.issue_day[invoice] <= day).all()

@@ -8,7 +8,7 @@ from ledgers import BASE, drawn, to_ledger
 
 from models import actions
 from models.cases import NO_DAY
-from pipelines import decisions, snapshots
+from pipelines import decisions, landmarks
 from pipelines.decisions import Standing
 from pipelines.scoring import score
 from tests.trained import Trained, payer
@@ -26,7 +26,7 @@ invoices  invoice_id  customer_id  issue_date  due_date  amount
 
 def standing(text: str, day: int = 60) -> Standing:
     ledger = to_ledger(drawn(INVOICES + text))
-    return decisions.standing(snapshots.prepare(ledger), BASE + day)
+    return decisions.standing(landmarks.prepare(ledger), BASE + day)
 
 
 @pytest.mark.parametrize(

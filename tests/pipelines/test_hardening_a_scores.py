@@ -12,7 +12,7 @@ from ledgers import Rows, to_ledger
 from models.customer_curve import LAST_INVOICES
 from models.fitting import NotEnoughHistory
 from models.horizons import PROBABILITY_COLUMNS
-from pipelines import backtest, features, snapshots
+from pipelines import backtest, features, landmarks
 from pipelines.features import Peers
 from pipelines.ledger import Ledger
 from pipelines.scoring import score
@@ -133,7 +133,7 @@ def test_a85_one_customers_history_costs_memory_in_step_with_its_length(trained:
 
 
 def test_a85_the_curve_looks_at_the_last_invoices_only(trained: Trained) -> None:
-    prepared = snapshots.prepare(one_customer(20_000, trained))
+    prepared = landmarks.prepare(one_customer(20_000, trained))
     day = np.full(50, trained.as_of, np.int32)
     first, last = prepared.records.recent(np.zeros(50, np.int32), day - np.arange(50))
     a_day = 20_000 / 1_095

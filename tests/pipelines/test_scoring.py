@@ -13,9 +13,10 @@ from models import causes, reasons
 from models.horizons import ALL_HORIZONS_DAYS, PROBABILITY_COLUMNS
 from models.outlook import BANDS, Economics, lgd
 from pipelines import features, scoring
+from pipelines.explaining import explained_horizon
 from pipelines.ledger import Ledger
 from pipelines.score_schema import SCORE_SCHEMA
-from pipelines.scoring import explained_horizon, score
+from pipelines.scoring import score
 from pipelines.settlement import open_cents, settle
 from tests.trained import Trained, on, payer
 

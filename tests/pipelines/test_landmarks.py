@@ -10,10 +10,10 @@ from ledgers import BASE, Rows, askable, drawn, ledger_rows, to_ledger
 
 from models import cohorts
 from models.late_payment import Snapshots
-from pipelines import calendars, features, snapshots
+from pipelines import calendars, features, landmarks
 from pipelines.features import Peers
+from pipelines.landmarks import Prepared
 from pipelines.ledger import NEVER
-from pipelines.snapshots import Prepared
 from tests.trained import Trained
 
 DRAWN = """
@@ -38,12 +38,12 @@ credit_notes invoice_id issued_on amount
 
 @pytest.fixture(scope="module")
 def prepared() -> Prepared:
-    return snapshots.prepare(to_ledger(drawn(DRAWN)))
+    return landmarks.prepare(to_ledger(drawn(DRAWN)))
 
 
 def take(of: Prepared, invoice: list[int], day: list[int]) -> Snapshots:
     days = np.array(day, np.int32)
-    return snapshots.take(of, np.array(invoice, np.int64), days, peers=Peers.empty())
+    return landmarks.take(of, np.array(invoice, np.int64), days, peers=Peers.empty())
 
 
 def bits(of: Snapshots) -> dict[str, bytes]:
@@ -97,7 +97,7 @@ def test_the_habit_begins_as_any_weekday_and_moves_to_the_days_of_payment(
     nothing, some = take(prepared, [0, 0], [BASE, BASE + 70]).weekday_share
     np.testing.assert_allclose(nothing, [0.2] * 5 + [0.0, 0.0])
     np.testing.assert_allclose(some.sum(), 1.0)
-    np.testing.assert_allclose(some[5], 4 / (4 + snapshots.HABIT_WEIGHT))  # four on Saturdays
+    np.testing.assert_allclose(some[5], 4 / (4 + landmarks.HABIT_WEIGHT))  # four on Saturdays
 
 
 def test_features_come_in_the_order_of_the_book(prepared: Prepared) -> None:
@@ -120,7 +120,7 @@ def test_one_snapshot_of_many_is_the_one_taken_alone(trained: Trained) -> None:
 def test_what_is_known_on_the_day_or_later_changes_no_bit(rows: Rows, as_of: int) -> None:
     ledger = to_ledger(rows)
     asked = list(askable(rows, as_of - 1))
-    whole, past = (snapshots.prepare(of) for of in (ledger, ledger.known_before(as_of)))
+    whole, past = (landmarks.prepare(of) for of in (ledger, ledger.known_before(as_of)))
     ids = [of.ledger.invoices["invoice_id"].to_pylist() for of in (whole, past)]
     asked = [name for name in asked if name in ids[1]]
     if not asked:

@@ -1,4 +1,4 @@
-"""Snapshots: invoices as they looked on given days, ready for the model.
+"""Landmarks: snapshots of invoices as they looked on given days, ready for the model.
 
 `prepare` sorts a ledger's facts once; `take` then answers for any invoices on any days, each from
 what was known before its own.

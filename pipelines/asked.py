@@ -1,0 +1,36 @@
+"""What is asked of the model at once: some invoices of a ledger, as of one day."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.late_payment import Snapshots
+from pipelines import features
+from pipelines.features import Peers
+from pipelines.landmarks import Prepared
+
+Floats = npt.NDArray[np.float64]
+Days = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One block of invoices as of a day, with what the model may look at."""
+
+    prepared: Prepared
+    invoice: Rows  # rows in the ledger
+    as_of: int
+    taken: Snapshots
+    peers: Peers
+
+    @property
+    def age(self) -> Days:
+        """Days past due (negative before)."""
+        return self.taken.as_of - self.taken.due_day
+
+    @property
+    def columns(self) -> dict[str, Floats]:
+        """The feature book's columns by name."""
+        return {name: self.taken.features[:, at] for at, name in enumerate(features.BOOK)}
