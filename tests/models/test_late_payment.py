@@ -93,9 +93,9 @@ def test_where_the_weight_falls_little_has_to_be_made_sure(trained: Trained) -> 
     assert np.abs(np.column_stack(asked) - served).max() < 0.02
 
 
-def test_the_trees_weight_goes_from_the_near_to_the_far_one_between_30_and_90_days() -> None:
-    found = trees_weight((0.8, 0.2), np.array([-50, 0, 45, 90, 400]))
-    np.testing.assert_allclose(found, [0.8, 0.8, 0.65, 0.2, 0.2])
+def test_the_trees_weight_holds_for_a_month_past_due_and_then_goes_to_the_far_one() -> None:
+    found = trees_weight((0.8, 0.2), np.array([-50, 0, 30, 60, 90, 400]))
+    np.testing.assert_allclose(found, [0.8, 0.8, 0.8, 0.5, 0.2, 0.2])
 
 
 @cache

@@ -135,10 +135,10 @@ def test_no_score_sees_the_future_of_the_company(
 @pytest.mark.parametrize(
     ("holds", "leak"),
     [
-        (holds_when_the_future_is_deleted, peeking(scoring.snapshots, "take", 2)),
+        (holds_when_the_future_is_deleted, peeking(scoring.landmarks, "take", 2)),
         (holds_when_the_future_is_deleted, peeking(scoring.decisions, "standing", 1)),
         (holds_when_the_future_is_deleted, peeking(scoring, "left_cents", 1)),
-        (holds_when_the_extreme_is_inserted, peeking(scoring.snapshots, "take", 2)),
+        (holds_when_the_extreme_is_inserted, peeking(scoring.landmarks, "take", 2)),
         (holds_when_the_extreme_is_inserted, peeking(scoring.decisions, "standing", 1)),
         (holds_when_the_extreme_is_inserted, peeking(scoring, "is_open", 1)),
         (holds_when_rows_and_ids_are_permuted, by_row),
