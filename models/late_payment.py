@@ -86,6 +86,7 @@ class Explanation:
     base: float
     contributions: Floats
     probability: Floats
+    record_share: Floats  # of what the curve says, how much is the customer's rather than its age's
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class LatePaymentModel:
         """Why each probability at its own number of days ahead (n,) is what it is."""
         names = (*self.feature_names, *TIME_FEATURES, *CURVES)
         contributions = np.empty((len(snapshots), len(names)))
-        probability = np.empty(len(snapshots))
+        probability, record_share = np.empty(len(snapshots)), np.empty(len(snapshots))
         usual = float(trees_weight(self.weights, np.array(USUAL_DAYS_PAST_DUE)))
         base = usual * self.trees.base + (1 - usual) * self.curve_base
         for begin in range(0, len(snapshots), BLOCK):
@@ -135,12 +136,14 @@ class LatePaymentModel:
             weight = trees_weight(self.weights, _past_due(*asked))
             of_trees, raw = self.trees.explain(stacked)
             contributions[part, : -len(CURVES)] = weight * of_trees
-            contributions[part, -len(CURVES) :] = (1 - weight) * self._of_curves(stacked, curve)
+            of_curves = self._of_curves(stacked, curve)
+            contributions[part, -len(CURVES) :] = (1 - weight) * of_curves
+            record_share[part] = _first_share(np.abs(of_curves))
             # another day's blend starts elsewhere: that is the day's doing
             start = (weight - usual)[:, 0] * (self.trees.base - self.curve_base)
             contributions[part, names.index("days_past_due_then")] += start
             probability[part] = _blend(raw[:, None], curve, weight)[:, 0]
-        return Explanation(names, base, contributions, probability)
+        return Explanation(names, base, contributions, probability, record_share)
 
     def _of_curves(self, stacked: Stacked, curve: Floats) -> Floats:
         """What the customer's curve adds to the log-odds: by its own record, and by its cohort's.
@@ -254,6 +257,12 @@ def _past_due(snapshots: Snapshots, days_ahead: Days) -> npt.NDArray[np.int32]:
     """How far past due each asked day is: (n, m)."""
     past_due: npt.NDArray[np.int32] = (snapshots.as_of - snapshots.due_day)[:, None] + days_ahead
     return past_due
+
+
+def _first_share(sizes: Floats) -> Floats:
+    """How much of two sizes is the first one's: (n,); all of it where both are nothing."""
+    total = sizes[:, 0] + sizes[:, 1]
+    return np.divide(sizes[:, 0], total, out=np.ones(len(total)), where=total > 0)
 
 
 def _blend(raw: Floats, curve: Floats, weight: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from models import reasons
 from models.horizons import ALL_HORIZONS_DAYS, column
-from models.late_payment import CURVES, Explanation, LatePaymentModel, curves
+from models.late_payment import Explanation, LatePaymentModel, curves
 from models.outlook import Outlook
 from pipelines import features
 from pipelines.asked import Asked
@@ -73,12 +73,9 @@ def _with_record(why: Explanation) -> Floats:
     trees draw from it is divided as the curve itself is: into record and cohort.
     """
     pushed = why.contributions.copy()
-    record, cohort = (np.abs(pushed[:, why.names.index(name)]) for name in CURVES)
-    total = record + cohort
-    share = np.divide(record, total, out=np.ones(len(total)), where=total > 0)
     of_curve, of_cohort = (why.names.index(name) for name in ("curve_logit", "cohort_logit"))
-    pushed[:, of_cohort] += pushed[:, of_curve] * (1 - share)
-    pushed[:, of_curve] *= share
+    pushed[:, of_cohort] += pushed[:, of_curve] * (1 - why.record_share)
+    pushed[:, of_curve] *= why.record_share
     return pushed
 
 

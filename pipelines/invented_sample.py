@@ -12,8 +12,13 @@ CUSTOMERS = 200
 
 def folder(home: Path) -> Path:
     """The sample's files below the home folder, written the first time they are asked for."""
-    sample = home / "sample"
+    sample = place(home)
     if not sample.exists():
         with durable.folder(sample) as aside:
             synthetic.write(aside, customers=CUSTOMERS)
     return sample
+
+
+def place(home: Path) -> Path:
+    """Where the sample is, or would be."""
+    return home / "sample"

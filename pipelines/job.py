@@ -39,6 +39,11 @@ class Job:
         return cls(settings, source, None, as_of or invented_sample.AS_OF, at)
 
     @property
+    def is_invented(self) -> bool:
+        """Whether the ledger is the sample that comes with Puntuale: nobody's invoices."""
+        return self.source == str(invented_sample.place(self.settings.home))
+
+    @property
     def today(self) -> date:
         """The day of the reading: a payment dated after it is a mistake in the ledger."""
         return max(self.at.date(), self.as_of)

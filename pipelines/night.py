@@ -84,6 +84,7 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
         facts={
             "computed_at": job.at.isoformat(timespec="seconds"),
             "currency": intake.currency,
+            "is_invented": job.is_invented,
             "ledger": fingerprint.of_ledger(intake.ledger),
             "model_files": dict(model.manifest.files),
         },

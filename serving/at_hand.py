@@ -79,6 +79,10 @@ class AtHand:
     def is_stale(self, snapshot: Snapshot) -> bool:
         return self.age_days(snapshot) > STALE_AFTER_DAYS
 
+    def is_invented(self, snapshot: Snapshot) -> bool:
+        """Whether the scores are those of the sample: they grow old, and nobody waits for new."""
+        return bool(snapshot.manifest["facts"].get("is_invented"))
+
     def age_days(self, snapshot: Snapshot) -> int:
         return (self.today() - snapshot.as_of).days
 

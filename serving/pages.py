@@ -84,6 +84,7 @@ class _View:
                 snapshot=snapshot,
                 age_days=self.at_hand.age_days(snapshot) if snapshot else 0,
                 is_stale=snapshot is not None and self.at_hand.is_stale(snapshot),
+                is_invented=snapshot is not None and self.at_hand.is_invented(snapshot),
                 is_degraded=self.at_hand.model is None,
                 is_damaged=self.at_hand.scores_missing != NO_SCORES,
                 **context,
