@@ -100,10 +100,12 @@ def take(prepared: Prepared, invoice: Rows, as_of: Days, *, peers: Peers) -> Sna
 def payment_records(settlement: Settlement) -> tuple[PaymentRecords, Rows]:
     """Every customer's invoices with their first settlement, and which invoice each is."""
     moved = settlement.movements
-    turns = np.flatnonzero(moved.settles)[::-1]  # backwards, so that the first one stays
+    # An invoice within tolerance from the start is never open: it is nobody's record, though money
+    # may come for it and go back again.
+    real = moved.settles & ~settlement.never_open[moved.invoice]
+    turns = np.flatnonzero(real)[::-1]  # backwards, so that the first one stays
     rows = moved.invoice[turns]
 
-    # An invoice within tolerance from the start is never open: it is nobody's record.
     closed = np.where(settlement.never_open, -NEVER, NEVER)
     closed_known = closed.copy()
     cancelled = closed < 0

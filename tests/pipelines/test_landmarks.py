@@ -68,6 +68,18 @@ def test_a_record_closes_with_the_first_settlement_as_it_was_seen(prepared: Prep
     ]  # fmt: skip
 
 
+def test_what_was_never_open_stays_nobodys_record_when_its_money_goes_back() -> None:
+    text = """
+    invoices  invoice_id  customer_id  issue_date  due_date  amount
+              tiny        A            0           30        0.10
+    payments  invoice_id  paid_on  amount  returned_on
+              tiny        40       100.00  40
+    """
+    records = landmarks.prepare(to_ledger(drawn(text))).records
+    assert records.cancelled.tolist() == [True]
+    assert records.closed_known_day[0] < BASE  # before as after: it is left out on every day
+
+
 def test_customers_records_stand_together_in_the_order_they_became_known(
     prepared: Prepared,
 ) -> None:
