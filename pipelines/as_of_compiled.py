@@ -119,9 +119,15 @@ def kth_smallest(ranks: Counts, zeros: Counts, low: Counts, high: Counts, k: Cou
 @_compiled
 def median_deviation(values: Counts, low: Counts, high: Counts) -> Floats:
     """The median distance of each window's values from their median (the MAD)."""
+    # Twice the median and twice the distances are whole numbers; a window often comes again.
     out = np.full(len(low), np.nan)
     for i in range(len(low)):
-        if high[i] > low[i]:
-            window = values[low[i] : high[i]]
-            out[i] = np.median(np.abs(window - np.median(window)))
+        if i > 0 and low[i] == low[i - 1] and high[i] == high[i - 1]:
+            out[i] = out[i - 1]
+        elif high[i] > low[i]:
+            n = high[i] - low[i]
+            window = np.sort(values[low[i] : high[i]])
+            middle = window[(n - 1) // 2] + window[n // 2]
+            distance = np.sort(np.abs(2 * window - middle))
+            out[i] = (distance[(n - 1) // 2] + distance[n // 2]) / 4.0
     return out

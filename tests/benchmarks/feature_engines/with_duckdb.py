@@ -16,7 +16,7 @@ create temp table moves as
             (sum(p.amount) over own)::bigint as total,
             row_number() over own as nth
         from read_parquet('{folder}/payments-*.parquet') p join inv i using (invoice)
-        window own as (partition by p.invoice order by p.day, p.amount, p.rowid
+        window own as (partition by p.invoice order by p.day, p.amount
                        rows unbounded preceding)),
     states as (
         select *, owed - total <= greatest(100, owed * 5 // 1000) as closed,
@@ -114,8 +114,8 @@ PARTS = {
         from u qualify q is not null""",
     "owing": """
         with changes as (
-            select customer, issue as day, amount as owed, 0 as overdue, 0 as n_overdue, 0 as touched,
-                0 as short from inv
+            select customer, issue as day, amount as owed, 0 as overdue, 0 as n_overdue,
+                0 as touched, 0 as short from inv
             union all select customer, due, 0, amount, 1, 0, 0 from inv
             union all select customer, day, -applied, 0, 0, (nth = 1)::int, 0 from moves
             union all select customer, greatest(day, due), 0, -applied, -settles::int, 0,
@@ -171,9 +171,7 @@ from q """
 def run(folder: Path, dates: list[str], rows: int) -> Columns:
     """The 54 features of all invoices."""
     base = duckdb.connect(config={"threads": 1})
-    asked = " union all ".join(
-        f"select {_day(date)} as t, * from inv" for date in dates
-    )
+    asked = " union all ".join(f"select {_day(date)} as t, * from inv" for date in dates)
     questions = f"select row_number() over () as q, * from ({asked})"
     base.execute(SETTLE.format(folder=folder, questions=questions))
     for name, query in PARTS.items():

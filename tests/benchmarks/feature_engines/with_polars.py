@@ -113,8 +113,10 @@ def with_settled(asked: pl.DataFrame, moves: pl.DataFrame, base: int) -> pl.Data
         last=d, sq=d**2, late0=d > 0, late30=d > 30, x=x, xx=x**2, xy=x * d, highest=d
     )
     weight = {h: 2.0 ** (x / h) for h in (30, 180)}
-    faded = {f"ewm{h}": (w * d).cum_sum().over("customer") / w.cum_sum().over("customer")
-             for h, w in weight.items()}
+    faded = {
+        f"ewm{h}": (w * d).cum_sum().over("customer") / w.cum_sum().over("customer")
+        for h, w in weight.items()
+    }
     s = s.with_columns(**faded, top=c("highest").cum_max().over("customer"))
     names = ["delay", "sq", "late0", "late30", "x", "xx", "xy"]
     run_totals = totals(s, *names)
@@ -129,9 +131,16 @@ def with_settled(asked: pl.DataFrame, moves: pl.DataFrame, base: int) -> pl.Data
     queries = asked.select(
         "customer", day="t", highest=pl.lit(None, pl.Int64), q=c("q").cast(pl.UInt32)
     )
-    rolled = pl.concat([events, queries]).sort("customer", "day").with_columns(
-        c("highest").rolling_max_by("day", f"{w}i", closed="left").over("customer").alias(f"max_{w}")
-        for w in (90, 180, 365)
+    rolled = (
+        pl.concat([events, queries])
+        .sort("customer", "day")
+        .with_columns(
+            c("highest")
+            .rolling_max_by("day", f"{w}i", closed="left")
+            .over("customer")
+            .alias(f"max_{w}")
+            for w in (90, 180, 365)
+        )
     )
     rolled = rolled.filter(c("q").is_not_null()).drop("customer", "day", "highest")
     return asked.join(rolled, on="q", how="left")
@@ -170,13 +179,22 @@ def with_open(asked: pl.DataFrame, inv: pl.DataFrame, moves: pl.DataFrame) -> pl
     due = due.with_columns(c("settled").fill_null(NEVER).cum_max().over("customer"))
     due = due.group_by("customer", "settled").agg(oldest=c("due").min()).sort("customer", "settled")
     asked = asked.join_asof(
-        due, left_on="t", right_on="settled", by="customer", strategy="forward",
+        due,
+        left_on="t",
+        right_on="settled",
+        by="customer",
+        strategy="forward",
         check_sortedness=False,
     )
     own = moves.select("invoice", "day", paid_own=c("total")).sort("invoice", "day")
     asked = asked.sort("invoice", "t").join_asof(
-        own, left_on="t", right_on="day", by="invoice", strategy="backward",
-        allow_exact_matches=False, check_sortedness=False,
+        own,
+        left_on="t",
+        right_on="day",
+        by="invoice",
+        strategy="backward",
+        allow_exact_matches=False,
+        check_sortedness=False,
     )
     return asked
 
@@ -193,7 +211,7 @@ def finished(asked: pl.DataFrame) -> pl.DataFrame:
     usual, spread = mean("gaps", "gap", ""), std("gaps", "gap", "")
     owed = c("inv_amount") - c("off_applied")
     overdue = c("due_amount") - c("late_applied")
-    date = (c("due") * 86_400_000).cast(pl.Datetime("ms"))
+    date = (c("due").cast(pl.Int64) * 86_400_000).cast(pl.Datetime("ms"))
     values = {
         "n_invoices": c("inv_n"),
         "n_invoices_90": c("inv_n_90"),

@@ -1,6 +1,7 @@
 """Our engine: the ledger's own text ids, bucket of customers after bucket, on one core or more."""
 
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -23,7 +24,7 @@ CORES = int(sys.argv[sys.argv.index("--cores") + 1]) if "--cores" in sys.argv el
 
 def run(folder: Path, dates: list[str], rows: int) -> Columns:
     """The 54 features of all invoices."""
-    return _together(folder, partial(of_bucket, dates=dates))
+    return _together(folder, FEATURES, partial(of_bucket, dates=dates), len(dates))
 
 
 def of_bucket(files: tuple[Path, Path], *, dates: list[str]) -> tuple[np.ndarray, ...]:
@@ -44,17 +45,16 @@ def of_bucket(files: tuple[Path, Path], *, dates: list[str]) -> tuple[np.ndarray
 
 def whole_book(folder: Path, dates: list[str], rows: int) -> Columns:
     """Every feature of the book, the peers' rates among them."""
-    pa.set_cpu_count(1)
-    parts = []
-    for files in _buckets(folder):
-        ledger, number = read(*files)
-        settlement = settle(ledger)
-        peers = Peers.build(ledger, settlement)
-        as_of = settlement.issue_day
-        every = np.arange(len(number))
-        values = features.compute(streams.build(ledger, settlement), every, as_of, peers)
-        parts.append((number, as_of, values))
-    return _columns(parts, list(BOOK))
+    return _together(folder, list(BOOK), of_bucket_with_peers, 1)
+
+
+def of_bucket_with_peers(files: tuple[Path, Path]) -> tuple[np.ndarray, ...]:
+    ledger, number = read(*files)
+    settlement = settle(ledger)
+    peers = Peers.build(ledger, settlement)
+    as_of = settlement.issue_day
+    streamed = streams.build(ledger, settlement)
+    return number, as_of, features.compute(streamed, np.arange(len(number)), as_of, peers)
 
 
 def read(invoices: Path, payments: Path) -> tuple[Ledger, np.ndarray]:
@@ -69,28 +69,28 @@ def read(invoices: Path, payments: Path) -> tuple[Ledger, np.ndarray]:
     return ledger, table["invoice"].to_numpy()
 
 
-def _together(folder: Path, task: partial[tuple[np.ndarray, ...]]) -> Columns:
+def _together(
+    folder: Path,
+    names: list[str],
+    task: Callable[[tuple[Path, Path]], tuple[np.ndarray, ...]],
+    days: int,
+) -> Columns:
+    """The buckets one below the other."""
     pa.set_cpu_count(1)
     buckets = _buckets(folder)
-    if CORES == 1 or len(buckets) == 1:
-        return _columns([task(files) for files in buckets], FEATURES)
-    with ProcessPoolExecutor(CORES, get_context("fork")) as pool:
-        return _columns(list(pool.map(task, buckets)), FEATURES)
-
-
-def _columns(parts: list[tuple[np.ndarray, ...]], names: list[str]) -> Columns:
-    """The buckets one below the other, each let go once it is copied."""
-    rows = sum(len(values) for _, _, values in parts)
+    rows = days * sum(pq.read_metadata(invoices).num_rows for invoices, _ in buckets)
     columns = {"invoice": np.empty(rows, np.int64), "t": np.empty(rows, np.int32)}
     columns |= {name: np.empty(rows) for name in names}
-    end = rows
-    while parts:
-        invoice, as_of, values = parts.pop()
-        here = slice(end - len(values), end)
-        end -= len(values)
+    pool = ProcessPoolExecutor(CORES, get_context("fork")) if CORES > 1 else None
+    begin = 0
+    for invoice, as_of, values in (pool.map if pool else map)(task, buckets):
+        here = slice(begin, begin + len(values))
+        begin += len(values)
         columns["invoice"][here], columns["t"][here] = invoice, as_of
         for at, name in enumerate(names):
             columns[name][here] = values[:, at]
+    if pool:
+        pool.shutdown()
     return columns
 
 
