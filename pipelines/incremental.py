@@ -6,7 +6,7 @@ has happened since; the peers' columns are always made again. A question as of a
 question: its windows and ages have moved even for customers who did nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,13 @@ import pyarrow.parquet as pq
 
 from pipelines import features, stable_hash, streams
 from pipelines.as_of import evaluate
+from pipelines.buckets import NAMES_INVOICES
 from pipelines.events import Counts, Days, Flags, Floats
 from pipelines.features import BOOK, Peers
 from pipelines.features.peers import PEERS
-from pipelines.ledger import Ledger, rows_of
+from pipelines.ledger import NEVER, Ledger, days, issue_days, rows_of
 from pipelines.settlement import Settlement, settle
+from pipelines.tables import TABLES
 
 # All that features read; a bucket's other columns are left on the disk.
 READ: Mapping[str, tuple[str, ...]] = {
@@ -41,6 +43,7 @@ READ: Mapping[str, tuple[str, ...]] = {
         "actions": "invoice_id action_code performed_on",
     }.items()
 }
+FEW = 0.8  # share of customers up to which parting them costs less than building them all
 
 
 @dataclass(frozen=True)
@@ -68,18 +71,65 @@ class Answers:
     kept: int
 
 
-def digests(ledger: Ledger, *, known_before: int) -> pa.Table:
-    """A number for all that features can know of each customer; the order of rows is nothing.
+@dataclass(frozen=True)
+class Facts:
+    """All that features can know of each customer: one number for each fact, and its day."""
 
-    It is 64 bits: a customer's restated rows go unnoticed once in 2**64 restatements.
-    """
-    known = ledger.known_before(known_before)
-    ids = _customer_ids(known)
-    total = np.zeros(len(ids) + 1, np.uint64)
-    for name, owner in _owners(known, ids).items():
-        rows = stable_hash.of_rows(known.tables()[name].select(list(READ[name])), name)
-        np.add.at(total, owner, stable_hash.mix(rows))
-    return pa.table({"customer_id": ids, "digest": total[:-1]})
+    customer_ids: pa.Array
+    owner: Counts  # row in customer_ids; one more for facts that no feature reads
+    known_day: Days
+    number: stable_hash.Hashes
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> "Facts":
+        customer_ids = _customer_ids(ledger)
+        parts = [
+            (owner[rows], known_day, number)
+            for name, owner in _owners(ledger, customer_ids).items()
+            for rows, known_day, number in _facts(name, ledger)
+        ]
+        owner, known_day, number = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return cls(customer_ids, owner, known_day, number)
+
+    def digests(self, *, known_before: int) -> pa.Table:
+        """One number for what was known of each customer; the order of rows is nothing.
+
+        It is 64 bits: a customer's restated facts go unnoticed once in 2**64 restatements.
+        """
+        known = np.flatnonzero(self.known_day < known_before)
+        total = np.zeros(len(self.customer_ids) + 1, np.uint64)
+        np.add.at(total, self.owner[known], self.number[known])
+        return pa.table({"customer_id": self.customer_ids, "digest": total[:-1]})
+
+
+def _facts(name: str, ledger: Ledger) -> Iterator[tuple[Counts, Days, stable_hash.Hashes]]:
+    """The rows of a table as facts; what a row tells later (its return) is a fact of its own."""
+    declared, table = TABLES[name], ledger.tables()[name]
+    told_later = {column for columns in declared.later.values() for column in columns}
+    known_day = _known_day(name, table)
+    if name in NAMES_INVOICES:  # a fact about an invoice is known once both are
+        invoice_known = np.append(_known_day("invoices", ledger.invoices), -NEVER)
+        known_day = np.maximum(known_day, invoice_known[_named_invoice(ledger, name)])
+    firm = [column for column in READ[name] if column not in told_later]
+    number = stable_hash.of_rows(table.select(firm), name)
+    yield np.arange(table.num_rows), known_day, stable_hash.mix(number)
+
+    for dated_by, columns in declared.later.items():
+        if told := [column for column in columns if column in READ[name]]:
+            rows = np.flatnonzero(table[dated_by].is_valid().to_numpy())
+            later = stable_hash.of_rows(table.select(told).take(pa.array(rows)), dated_by)
+            day = np.maximum(known_day[rows], days(table[dated_by])[rows])
+            yield rows, day, stable_hash.mix(number[rows] ^ later)
+
+
+def _known_day(name: str, table: pa.Table) -> Days:
+    happened = TABLES[name].happened
+    known_day: Days = np.full(table.num_rows, -NEVER, np.int32)
+    if happened:
+        known_day = issue_days(table) if name == "invoices" else days(table[happened])
+    if "recorded_at" in table.column_names:
+        known_day = np.maximum(known_day, days(table["recorded_at"], missing=-int(NEVER)))
+    return known_day
 
 
 def answer(
@@ -90,21 +140,22 @@ def answer(
     *,
     peers: Peers,
     earlier: Earlier | None = None,
+    facts: Facts | None = None,
 ) -> Answers:
-    """The book's values; streams are built of those customers only who have a new question."""
-    place = np.full(len(invoice), -1) if earlier is None else _kept(ledger, invoice, as_of, earlier)
+    """The book's values; where few customers have a new question, from the streams of those."""
+    place = np.full(len(invoice), -1)
+    if earlier is not None:
+        facts = facts or Facts.of(ledger)
+        place = _kept(ledger, invoice, as_of, earlier, facts)
     new = place < 0
     asked = np.zeros(len(settlement.customer_ids), bool)
     asked[settlement.customer[invoice[new]]] = True
 
-    part, row = ledger, invoice[new]
-    if not asked.all():
+    part, settled, row = ledger, settlement, invoice[new]
+    if asked.sum() < FEW * len(asked):
         part, mine = _of_customers(ledger, settlement, asked)
-        row = np.searchsorted(mine, row)
-        settlement_of_part = settle(part)
-    else:
-        settlement_of_part = settlement
-    made = features.compute(streams.build(part, settlement_of_part), row, as_of[new], peers)
+        settled, row = settle(part), np.searchsorted(mine, row)
+    made = features.compute(streams.build(part, settled), row, as_of[new], peers)
     if earlier is None:
         return Answers(made, 0)
 
@@ -125,9 +176,9 @@ def same_bits(found: Floats, expected: Floats) -> Flags:
     return equal | (np.isnan(found) & np.isnan(expected))
 
 
-def _kept(ledger: Ledger, invoice: Counts, as_of: Days, earlier: Earlier) -> Counts:
+def _kept(ledger: Ledger, invoice: Counts, as_of: Days, earlier: Earlier, facts: Facts) -> Counts:
     """For each question its row among the earlier answers, -1 where they have none that stands."""
-    now = digests(ledger, known_before=earlier.as_of)
+    now = facts.digests(known_before=earlier.as_of)
     before = rows_of(now["customer_id"], among=earlier.customers["customer_id"])
     then = np.append(earlier.customers["digest"].to_numpy(), np.uint64(0))[before]
     same = np.append((before >= 0) & (now["digest"].to_numpy() == then), False)
@@ -186,7 +237,8 @@ def _customer_ids(ledger: Ledger) -> pa.Array:
 def _owners(ledger: Ledger, customer_ids: pa.Array) -> dict[str, Counts]:
     """For each row that features read its customer: the invoice's that it names, else its own.
 
-    Who belongs to nobody has the last number.
+    A row that names an unknown invoice belongs to nobody, who has the last number: no feature
+    reads it.
     """
     invoiced = rows_of(ledger.invoices["customer_id"], among=customer_ids)
     owners = {}
@@ -195,8 +247,16 @@ def _owners(ledger: Ledger, customer_ids: pa.Array) -> dict[str, Counts]:
         owner = np.full(table.num_rows, -1)
         if "customer_id" in table.column_names:
             owner = rows_of(table["customer_id"], among=customer_ids)
-        if "invoice_id" in table.column_names and name != "invoices":
-            invoice = rows_of(table["invoice_id"], among=ledger.invoices["invoice_id"])
-            owner = np.where(invoice >= 0, np.append(invoiced, -1)[invoice], owner)
+        if name in NAMES_INVOICES:
+            names_none = table["invoice_id"].is_null().to_numpy()
+            of_invoice = np.append(invoiced, -1)[_named_invoice(ledger, name)]
+            owner = np.where(names_none, owner, of_invoice)
         owners[name] = np.where(owner < 0, len(customer_ids), owner)
     return owners
+
+
+def _named_invoice(ledger: Ledger, name: str) -> Counts:
+    """For each row of a table the row of the invoice that it names, -1 where it names none."""
+    named = ledger.tables()[name]["invoice_id"]
+    row: Counts = rows_of(named, among=ledger.invoices["invoice_id"])
+    return row

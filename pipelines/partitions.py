@@ -27,7 +27,7 @@ from models import durable
 from pipelines import buckets, features, incremental, peer_sums
 from pipelines.buckets import partition
 from pipelines.features import BOOK, Peers
-from pipelines.incremental import Answers, Earlier
+from pipelines.incremental import Answers, Earlier, Facts
 from pipelines.ledger import Ledger
 from pipelines.questions import Questions
 from pipelines.settlement import settle
@@ -90,6 +90,7 @@ class _Work:
     questions: Questions
     earlier: Path | None
     check: bool
+    for_later: bool
 
     def result(self, number: int) -> Path:
         return self.to / self.buckets[number].name
@@ -105,13 +106,15 @@ def compute(
     scheduler: str | None = None,
     earlier: str | Path | None = None,
     check: bool = False,
+    for_later: bool = False,
 ) -> Run:
     """Write each bucket's features to `to`; buckets that are there already are left alone.
 
     `peers` are those of a model, or else counted first over all buckets. `earlier` is the folder
     of an earlier run on the same customers: what still stands of it is kept; with `check` all of
-    it is worked out again too, and `Differs` raised unless every bit is the same. One run at a time
-    may write to a folder; a scheduler's workers must see both folders under the same paths.
+    it is worked out again too, and `Differs` raised unless every bit is the same. A run made
+    `for_later` can be such an earlier one. One run at a time may write to a folder; a scheduler's
+    workers must see all folders under the same paths.
     """
     work = _Work(
         tuple(path.resolve() for path in buckets.folders(partitioned)),
@@ -119,6 +122,7 @@ def compute(
         questions,
         None if earlier is None else Path(earlier).resolve(),
         check,
+        for_later,
     )
     _prepare(work)
     with crew(workers=workers, scheduler=scheduler) as do:
@@ -192,28 +196,34 @@ class _Answering:
         begin = time.process_time()
         work, result = self.work, self.work.result(number)
         peers_file = work.to / "peers.parquet"
-        mark = _mark(_content(work.buckets[number]), _sha256(peers_file), repr(work.questions))
+        made_of = (_sha256(peers_file), repr(work.questions), str(work.for_later))
+        mark = _mark(_content(work.buckets[number]), *made_of)
         path = result / "features.parquet"
         if _has(path, mark) and not work.check:
             rows = pq.read_metadata(path).num_rows
             return Bucket(number, rows, 0, True, 0, time.process_time() - begin, _peak_mb())
 
         ledger = buckets.read(work.buckets[number], columns=incremental.READ)
-        table, kept = self._answers(ledger, _peers(peers_file, _sha256(peers_file)), number)
-        known = incremental.digests(ledger, known_before=work.questions.as_of)
-        buckets.write(known, result / "customers.parquet")
+        facts = Facts.of(ledger) if work.for_later or work.earlier else None
+        peers = _peers(peers_file, _sha256(peers_file))
+        table, kept = self._answers(ledger, peers, number, facts)
+        if work.for_later and facts:
+            known = facts.digests(known_before=work.questions.as_of)
+            buckets.write(known, result / "customers.parquet")
         buckets.write(_marked(table, mark), path)  # last: it says that the bucket is done
         spent = time.process_time() - begin
         invoices = ledger.invoices.num_rows
         return Bucket(number, table.num_rows, kept, False, invoices, spent, _peak_mb())
 
-    def _answers(self, ledger: Ledger, peers: Peers, number: int) -> tuple[pa.Table, int]:
+    def _answers(
+        self, ledger: Ledger, peers: Peers, number: int, facts: Facts | None
+    ) -> tuple[pa.Table, int]:
         work = self.work
         settlement = settle(ledger)
         invoice, as_of = work.questions.of(settlement)
         earlier = self._earlier(number)
         answers = incremental.answer(
-            ledger, settlement, invoice, as_of, peers=peers, earlier=earlier
+            ledger, settlement, invoice, as_of, peers=peers, earlier=earlier, facts=facts
         )
         if work.check and earlier:
             again = incremental.answer(ledger, settlement, invoice, as_of, peers=peers)
@@ -228,6 +238,10 @@ class _Answering:
         made_by = pq.read_schema(bucket / "features.parquet").metadata[_MARK].split(b" ")[0]
         if made_by != _way().encode():
             return None
+        if not (bucket / "customers.parquet").exists():
+            raise ValueError(
+                f"{self.work.earlier} must be made with for_later=True, got one without"
+            )
         return Earlier.read(bucket, as_of=_facts(self.work.earlier)["as_of"])
 
 

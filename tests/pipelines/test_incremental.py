@@ -16,7 +16,7 @@ from ledgers import BASE, Rows, ledger_rows, to_ledger
 
 from pipelines import incremental, partitions, synthetic
 from pipelines.features import BOOK
-from pipelines.incremental import READ, Earlier, digests
+from pipelines.incremental import READ, Earlier, Facts
 from pipelines.ledger import Ledger
 from pipelines.partitions import Differs, Questions, Run, compute, partition, read
 
@@ -33,7 +33,9 @@ def ledger() -> Ledger:
 def on_monday(ledger: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("monday")
     split = partition(ledger.known_before(MONDAY), folder / "in", partitions=2)
-    return compute(split, folder / "out", questions=Questions.on_issue(as_of=MONDAY))
+    return compute(
+        split, folder / "out", questions=Questions.on_issue(as_of=MONDAY), for_later=True
+    )
 
 
 def later(ledger: Ledger, earlier: Run, folder: Path, *, as_of: int = TUESDAY) -> Run:
@@ -100,7 +102,7 @@ def test_open_invoices_as_of_a_new_day_are_all_new_questions(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     split = partition(ledger, tmp_path / "in", partitions=2)
-    monday = compute(split, tmp_path / "monday", questions=Questions.on([MONDAY]))
+    monday = compute(split, tmp_path / "monday", questions=Questions.on([MONDAY]), for_later=True)
     tuesday = compute(
         split, tmp_path / "tuesday", questions=Questions.on([TUESDAY]), earlier=monday.folder
     )
@@ -118,7 +120,12 @@ def test_open_invoices_as_of_a_new_day_are_all_new_questions(
 def test_the_check_finds_a_kept_value_that_is_wrong(
     ledger: Ledger, on_monday: Run, tmp_path: Path
 ) -> None:
-    compute(on_monday.folder.parent / "in", tmp_path / "wrong", questions=on_monday.questions)
+    compute(
+        on_monday.folder.parent / "in",
+        tmp_path / "wrong",
+        questions=on_monday.questions,
+        for_later=True,
+    )
     path = tmp_path / "wrong" / "bucket=0000" / "features.parquet"
     table = pq.read_table(path)
     values = table["n_invoices"].to_numpy() + 1
@@ -140,6 +147,9 @@ def test_an_earlier_run_must_fit(ledger: Ledger, on_monday: Run, tmp_path: Path)
     questions = Questions.on_issue(as_of=TUESDAY)
     with pytest.raises(ValueError, match="must have as many buckets as the ledger has, 3, got: 2"):
         compute(split, tmp_path / "out", questions=questions, earlier=on_monday.folder)
+    compute(split, tmp_path / "bare", questions=questions)
+    with pytest.raises(ValueError, match="must be made with for_later=True"):
+        compute(split, tmp_path / "out", questions=questions, earlier=tmp_path / "bare")
     with pytest.raises(ValueError, match="to must be another folder than earlier's"):
         compute(split, on_monday.folder, questions=questions, earlier=on_monday.folder)
     assert sum(table.num_rows for table in read(on_monday.folder)) == on_monday.rows
@@ -158,18 +168,20 @@ def test_nasty_ledgers_are_carried_on_with_the_same_bits(
     first, second = to_ledger(before), to_ledger(after if restated else before)
     with TemporaryDirectory() as folder:
         split = partition(first, Path(folder) / "in", partitions=2)
-        earlier = compute(split, Path(folder) / "out", questions=Questions.on_issue(as_of=day))
+        earlier = compute(
+            split, Path(folder) / "out", questions=Questions.on_issue(as_of=day), for_later=True
+        )
         run = later(second, earlier, Path(folder) / "later", as_of=day + 20)
         assert restated or run.kept == earlier.rows
 
 
 def test_the_order_of_rows_is_nothing_and_every_column_read_is_something(ledger: Ledger) -> None:
     small = synthetic.generate(customers=12, months=12)[0]
-    expected = digests(small, known_before=MONDAY)
+    expected = Facts.of(small).digests(known_before=MONDAY)
     back = {
         name: t.take(pa.array(np.arange(t.num_rows)[::-1])) for name, t in small.tables().items()
     }
-    turned = digests(Ledger.of(**back), known_before=MONDAY)
+    turned = Facts.of(Ledger.of(**back)).digests(known_before=MONDAY)
     order = [("customer_id", "ascending")]
     assert turned.sort_by(order) == expected.sort_by(order)
 
@@ -182,7 +194,7 @@ def test_the_order_of_rows_is_nothing_and_every_column_read_is_something(ledger:
                     table.schema.get_field_index(column), table.schema.field(column), emptied
                 )
                 changed = Ledger.of(**{**small.tables(), name: other})
-                same = digests(changed, known_before=MONDAY) == expected
+                same = Facts.of(changed).digests(known_before=MONDAY) == expected
                 assert same == (table[column].null_count == table.num_rows), (name, column)
 
 
