@@ -65,11 +65,15 @@ def build(ledger: Ledger, *, cut_off: int, seed: int = 0) -> Dataset:
 
 
 def observed_from(prepared: landmarks.Prepared) -> int:
-    """The first day on which the ledger shows a payment: before it, nothing was watched."""
+    """The day from which the ledger shows payments: before it, nothing was watched.
+
+    A thousandth of them may be older: a stray one does not make a history.
+    """
     moved = prepared.settlement.movements
     if not len(moved.day):
         raise NotEnoughHistory("training needs payments, got: a ledger without any")
-    return int(moved.known_day.min())
+    oldest = len(moved.known_day) // 1000
+    return int(np.partition(moved.known_day, oldest)[oldest])
 
 
 def learn_cohorts(prepared: landmarks.Prepared, *, cut_off: int) -> Cohorts:
@@ -113,7 +117,7 @@ def draw(prepared: landmarks.Prepared, *, cut_off: int, seed: int) -> tuple[Rows
     invoice = np.tile(eligible, len(days))
     day = np.concatenate(days).astype(np.int32)
     open_then = (settlement.issue_day[invoice] <= day) & (day < cut_off) & (day >= begin)
-    open_then &= settlement.settled_day[invoice] >= day
+    open_then &= settlement.settled_known_day[invoice] >= day  # booked late, it still looked open
     invoice, day = invoice[open_then], day[open_then]
     by_customer = np.lexsort((invoice, day, settlement.customer[invoice]))
     return invoice[by_customer], day[by_customer]
