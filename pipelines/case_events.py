@@ -5,22 +5,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.events import Events
-from pipelines.ledger import NEVER, Ledger, days, rows_of
+from pipelines.ledger import NEVER, Ledger, days
+from pipelines.settlement import Settlement
 
 REMINDERS = ("pre_due_reminder", "due_notice", "reminder_1", "reminder_2", "final_reminder", "call")
 
 
-def of(ledger: Ledger) -> dict[str, Events]:
+def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
     """What was said about each invoice. A promise is pending from the day it was made to its own.
 
     Its `status` is not read: nobody dated it, and as-of features may not know it.
     """
-    ids = ledger.invoices["invoice_id"]
-    invoices = len(ids)
+    named, invoices = settlement.refers.invoice, len(settlement.customer)
 
-    def spans(table: pa.Table, begins: str, ends: str) -> Events:
+    def spans(name: str, table: pa.Table, begins: str, ends: str) -> Events:
         """1 where something begins, -1 where it ends, for what names an invoice of the ledger."""
-        invoice = rows_of(table["invoice_id"], among=ids)
+        invoice = named[name]
         begin = days(table[begins])
         end = np.maximum(days(table[ends]), begin)
         mine = np.flatnonzero(invoice >= 0)
@@ -36,11 +36,11 @@ def of(ledger: Ledger) -> dict[str, Events]:
         )
 
     actions = ledger.actions
-    about = rows_of(actions["invoice_id"], among=ids)
+    about = named["actions"]
     asks = pc.is_in(actions["action_code"], value_set=pa.array(REMINDERS)).to_numpy()
     sent = np.flatnonzero((about >= 0) & asks)
     return {
-        "disputed": spans(ledger.disputes, "opened_on", "closed_on"),
-        "promised": spans(ledger.promises, "made_on", "promised_date"),
+        "disputed": spans("disputes", ledger.disputes, "opened_on", "closed_on"),
+        "promised": spans("promises", ledger.promises, "made_on", "promised_date"),
         "reminded": Events.of(about[sent], days(actions["performed_on"])[sent], invoices),
     }

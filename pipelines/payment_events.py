@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines.dates import is_month_end, weekday
 from pipelines.events import Days, Events, Flags, Whole, firsts, highest_so_far
-from pipelines.ledger import NEVER, Ledger, cents, days, rows_of
+from pipelines.ledger import NEVER, Ledger, cents, days
 from pipelines.ordering import order
 from pipelines.settlement import CREDIT_NOTE, PAYMENT, Settlement
 
@@ -53,12 +53,12 @@ def _paid(settlement: Settlement, free: Events) -> dict[str, Events]:
 
 def _unallocated(ledger: Ledger, settlement: Settlement) -> Events:
     """Payments that name a customer and no invoice; returned ones come off again."""
-    payments = ledger.payments
-    payments = payments.filter(payments["invoice_id"].is_null())
-    owner = rows_of(payments["customer_id"], among=settlement.customer_ids)
-    paid_day, returned_day = days(payments["paid_on"]), days(payments["returned_on"])
-    known = np.maximum(paid_day, days(payments["recorded_at"], missing=-int(NEVER)))
-    amount = cents(payments["amount_cents"])
+    payments, free = ledger.payments, settlement.refers.loose["payments"]
+    owner = settlement.refers.customer["payments"]
+    paid_day, returned_day = days(payments["paid_on"])[free], days(payments["returned_on"])[free]
+    booked = days(payments["recorded_at"], missing=-int(NEVER))[free]
+    known = np.maximum(paid_day, booked)
+    amount = cents(payments["amount_cents"])[free]
     mine = np.flatnonzero(owner >= 0)
     back = np.flatnonzero((owner >= 0) & (returned_day < NEVER))
     return Events.of(
@@ -111,12 +111,14 @@ def _credited(ledger: Ledger, settlement: Settlement) -> Events:
     notes, move = ledger.credit_notes, settlement.movements
     linked = np.flatnonzero(move.kind == CREDIT_NOTE)
     invoice = move.invoice[linked]
-    notes = notes.filter(notes["invoice_id"].is_null())
-    owner = rows_of(notes["customer_id"], among=settlement.customer_ids)
-    free = np.flatnonzero(owner >= 0)
+    free, owner = (
+        settlement.refers.loose["credit_notes"],
+        settlement.refers.customer["credit_notes"],
+    )
+    free, owner = free[owner >= 0], owner[owner >= 0]
     known = np.maximum(days(notes["issued_on"]), days(notes["recorded_at"], missing=-int(NEVER)))
     return Events.of(
-        np.append(settlement.customer[invoice], owner[free]),
+        np.append(settlement.customer[invoice], owner),
         np.append(np.maximum(move.known_day[linked], settlement.known_day[invoice]), known[free]),
         len(settlement.customer_ids),
         amount=np.append(move.amount_cents[linked], cents(notes["amount_cents"])[free]),

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipelines import calendars
-from pipelines.ledger import NEVER, Ledger, cents, days, issue_days, rows_of
+from pipelines import calendars, references
+from pipelines.ledger import NEVER, Ledger, cents, days, issue_days
 from pipelines.ordering import Rows, order
+from pipelines.references import References
 
 Days = npt.NDArray[np.int32]
 Cents = npt.NDArray[np.int64]
@@ -67,6 +67,7 @@ class Settlement:
     settled_known_day: Days
     cancelled: Flags  # settled, by credit notes in full
     movements: Movements
+    refers: References
 
 
 def settle(
@@ -79,12 +80,12 @@ def settle(
     invoices = ledger.invoices
     amount = cents(invoices["amount_cents"])
     tolerance = np.maximum(tolerance_cents, _share_of(amount, round(tolerance_share * _PARTS)))
-    customer_ids = _customer_ids(ledger)
-    customer = rows_of(invoices["customer_id"], among=customer_ids).astype(np.int32)
+    refers = references.of(ledger)
+    customer = refers.customer["invoices"].astype(np.int32)
     issue_day = issue_days(invoices).astype(np.int32)
     known_day = np.maximum(issue_day, days(invoices["recorded_at"], missing=-int(NEVER)))
     raw_due_day = days(invoices["due_date"])
-    movements = _apply(_movements(ledger), amount, tolerance)
+    movements = _apply(_movements(ledger, refers), amount, tolerance)
 
     # An invoice within tolerance from the start is never open. Otherwise the last movement that
     # settled or reopened an invoice tells its state: later ones are assigned over earlier ones.
@@ -101,10 +102,10 @@ def settle(
 
     return Settlement(
         customer=customer,
-        customer_ids=customer_ids,
+        customer_ids=refers.customer_ids,
         issue_day=issue_day,
         known_day=known_day.astype(np.int32),
-        due_day=calendars.roll(raw_due_day, _countries(ledger, customer_ids, customer)),
+        due_day=calendars.roll(raw_due_day, _countries(ledger, refers, customer)),
         raw_due_day=raw_due_day,
         amount_cents=amount,
         tolerance_cents=tolerance,
@@ -113,6 +114,7 @@ def settle(
         settled_known_day=settled_known_day,
         cancelled=cancelled,
         movements=movements,
+        refers=refers,
     )
 
 
@@ -150,15 +152,9 @@ def _share_of(amount: Cents, parts: int) -> Cents:
     return share
 
 
-def _customer_ids(ledger: Ledger) -> pa.Array:
-    known = ledger.customers["customer_id"].combine_chunks()
-    invoiced = ledger.invoices["customer_id"].combine_chunks()
-    return pc.unique(pa.concat_arrays([known, invoiced]))
-
-
-def _countries(ledger: Ledger, customer_ids: pa.Array, customer: npt.NDArray[np.int32]) -> pa.Array:
+def _countries(ledger: Ledger, refers: References, customer: npt.NDArray[np.int32]) -> pa.Array:
     """Each invoice's country, null where its customer or the customer's country is not known."""
-    row = rows_of(customer_ids, among=ledger.customers["customer_id"])[customer]
+    row = refers.customer_rows()[customer]
     country = ledger.customers["country"].combine_chunks()
     return country.take(pa.array(row, mask=row < 0))
 
@@ -172,13 +168,10 @@ class _Given:
     amount_cents: Cents
 
 
-def _movements(ledger: Ledger) -> _Given:
+def _movements(ledger: Ledger, refers: References) -> _Given:
     """Payments, returned payments and credit notes that name an invoice of the ledger, in order."""
     payments, credit_notes = ledger.payments, ledger.credit_notes
-    ids = ledger.invoices["invoice_id"]
-    paid_for, credited = (
-        rows_of(table["invoice_id"], among=ids) for table in (payments, credit_notes)
-    )
+    paid_for, credited = refers.invoice["payments"], refers.invoice["credit_notes"]
     paid = cents(payments["amount_cents"]) + cents(payments["discount_taken_cents"])
     paid_day, returned_day = days(payments["paid_on"]), days(payments["returned_on"])
     booked = days(payments["recorded_at"], missing=-int(NEVER))

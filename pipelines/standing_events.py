@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.events import Events, firsts
-from pipelines.ledger import Ledger, cents, days, rows_of
-from pipelines.ordering import order
+from pipelines.ledger import Ledger, cents, days
+from pipelines.ordering import Rows, order
 from pipelines.settlement import Settlement
 
 SAFETY_PARTS = 1_000_000  # ratings are kept in whole millionths of their scale: sums are exact
@@ -14,28 +14,27 @@ NOT_KNOWN = -1  # stands for an insured amount that nobody told
 
 def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
     """Each customer's limits and ratings, on the days from which they hold."""
-    rated, rerated = _ratings(ledger.external_ratings, settlement.customer_ids)
+    owner, customers = settlement.refers.customer, len(settlement.customer_ids)
+    rated, rerated = _ratings(ledger.external_ratings, owner["external_ratings"], customers)
     return {
-        "limits": _limits(ledger.credit_limits, settlement.customer_ids),
+        "limits": _limits(ledger.credit_limits, owner["credit_limits"], customers),
         "rated": rated,
         "rerated": rerated,
     }
 
 
-def _limits(limits: pa.Table, customer_ids: pa.Array) -> Events:
-    owner = rows_of(limits["customer_id"], among=customer_ids)
+def _limits(limits: pa.Table, owner: Rows, customers: int) -> Events:
     amount = cents(limits["amount_cents"])
     insured = cents(limits["insured_amount_cents"], missing=NOT_KNOWN)
     mine = np.flatnonzero(owner >= 0)
     amount, insured = amount[mine], insured[mine]
     day = days(limits["valid_from"])[mine]
     ties = (amount, insured)
-    return Events.of(owner[mine], day, len(customer_ids), ties, amount=amount, insured=insured)
+    return Events.of(owner[mine], day, customers, ties, amount=amount, insured=insured)
 
 
-def _ratings(ratings: pa.Table, customer_ids: pa.Array) -> tuple[Events, Events]:
+def _ratings(ratings: pa.Table, owner: Rows, customers: int) -> tuple[Events, Events]:
     """All ratings; and those by an agency that had rated the customer before, with the change."""
-    owner = rows_of(ratings["customer_id"], among=customer_ids)
     safety, is_told = _safety(ratings)
     agency = ratings["provider"].fill_null("").combine_chunks().dictionary_encode()
     told = np.flatnonzero((owner >= 0) & is_told)
@@ -45,7 +44,6 @@ def _ratings(ratings: pa.Table, customer_ids: pa.Array) -> tuple[Events, Events]
     rows = order(pair, day, safety)
     again = np.flatnonzero(~firsts(pair[rows]))
     now, before = rows[again], rows[again - 1]
-    customers = len(customer_ids)
     return (
         Events.of(owner, day, customers, (safety,), safety=safety),
         Events.of(owner[now], day[now], customers, change=safety[now] - safety[before]),

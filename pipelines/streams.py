@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pipelines import case_events, invoice_events, payment_events, standing_events
 from pipelines.events import Events, Floats, Whole
-from pipelines.ledger import NEVER, Ledger, rows_of
+from pipelines.ledger import NEVER, Ledger
 from pipelines.settlement import Settlement, settle
 from pipelines.stream import Stream
 
@@ -75,7 +75,7 @@ def build(ledger: Ledger, settlement: Settlement | None = None) -> Streams:
         events={
             **invoice_events.of(ledger, settlement),
             **payment_events.of(ledger, settlement),
-            **case_events.of(ledger),
+            **case_events.of(ledger, settlement),
             **standing_events.of(ledger, settlement),
         },
         customer=settlement.customer,
@@ -87,7 +87,7 @@ def build(ledger: Ledger, settlement: Settlement | None = None) -> Streams:
 def groups(ledger: Ledger, settlement: Settlement) -> dict[str, pa.Array]:
     """Each invoice's country, segment, terms code and company code, null where not known."""
     invoices, customers = ledger.invoices, ledger.customers
-    row = rows_of(settlement.customer_ids, among=customers["customer_id"])[settlement.customer]
+    row = settlement.refers.customer_rows()[settlement.customer]
     at = pa.array(row, mask=row < 0)
 
     def of_customer(column: str) -> pa.Array:
