@@ -25,6 +25,8 @@ HALFWAY_DAYS = 60  # past due: which of the two weights a label judges
 LEAST_LABELS = 2_000  # fewer say too little of five horizons
 LEAST_OF_A_KIND = 50  # invoices seen late, and invoices seen paid
 SMALL = 50_000  # rows under which smaller trees do better
+SELDOM_MISSING = 0.5  # the share up to which a feature counts as known in training
+MOSTLY_VARIES = 0.95  # a value that so many snapshots share is the same by nature
 _EDGE = 1e-6
 
 
@@ -110,6 +112,7 @@ def fit(
             "labels": len(rows.row),
             "parameters": parameters(len(rows.row), seed=seed),
             "blend": evidence,
+            "inputs": _inputs(rows.snapshots),
         },
     )
     pick = np.linspace(0, len(rows.row) - 1, min(GOLDEN_ROWS, len(rows.row))).astype(np.int64)
@@ -255,3 +258,17 @@ def _medians(snapshots: Snapshots) -> dict[str, float | None]:
         known = known[~np.isnan(known)]
         usual[name] = float(np.median(known)) if len(known) else None
     return usual
+
+
+def _inputs(snapshots: Snapshots) -> dict[str, dict[str, Any]]:
+    """How often each feature was missing in training, and whether it told snapshots apart."""
+    told = {}
+    for at, name in enumerate(snapshots.feature_names):
+        known = snapshots.features[:, at]
+        known = known[~np.isnan(known)]
+        most_common = np.unique(known, return_counts=True)[1].max(initial=0)
+        told[name] = {
+            "missing": round(1 - len(known) / max(len(snapshots), 1), 4),
+            "varies": bool(most_common < MOSTLY_VARIES * len(known)),
+        }
+    return told

@@ -112,8 +112,10 @@ def which_largest(*nodes: Node) -> Node:
 def _combine(
     symbol: str, left: Node, right: Node | float, function: Callable[[Values, Values], Values]
 ) -> Node:
-    other = right if isinstance(right, Node) else constant(right)
-    return Node((symbol, left.key, other.key), lambda c: function(c.value(left), c.value(other)))
+    if not isinstance(right, Node):
+        key = (symbol, left.key, constant(right).key)
+        return Node(key, lambda c: function(c.value(left), right))
+    return Node((symbol, left.key, right.key), lambda c: function(c.value(left), c.value(right)))
 
 
 def evaluate(

@@ -52,6 +52,7 @@ class Context:
         self.inputs = inputs
         self._known: dict[int, Values] = {}
         self._positions: dict[Key, Values] = {}
+        self._windows: dict[Key, tuple[Values, Values]] = {}
         self._ask(owners, as_of)
 
     def _ask(self, owners: Mapping[str, Whole], as_of: Whole) -> None:
@@ -87,8 +88,12 @@ class Context:
 
     def window(self, stream: "Reachable", days: int | None) -> tuple[Values, Values]:
         """Where the window of so many days before as_of begins and ends; None: since the first."""
-        low = self.first(stream) if days is None else self.before(stream, days)
-        return low, self.before(stream)
+        key = (stream.name, days)
+        window = self._windows.get(key)
+        if window is None:
+            low = self.first(stream) if days is None else self.before(stream, days)
+            window = self._windows[key] = low, self.before(stream)
+        return window
 
     # What expressions are made of.
 

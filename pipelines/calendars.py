@@ -50,11 +50,14 @@ def business_days(country: str | None) -> Calendar:
 def roll(days: Days, countries: pa.Array | pa.ChunkedArray) -> Days:
     """Each day rolled forward by the calendar of the country beside it."""
     whole = countries.combine_chunks() if isinstance(countries, pa.ChunkedArray) else countries
-    encoded = whole.fill_null("").dictionary_encode()
+    encoded = (whole.fill_null("") if whole.null_count else whole).dictionary_encode()
+    found = encoded.dictionary.to_pylist()
+    if len(found) == 1:
+        return business_days(found[0]).roll(days)
     codes = encoded.indices.to_numpy()
     rolled = np.empty(len(days), np.int32)
 
-    for code, country in enumerate(encoded.dictionary.to_pylist()):
+    for code, country in enumerate(found):
         mine = codes == code
         rolled[mine] = business_days(country).roll(days[mine])
     return rolled

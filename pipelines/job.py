@@ -1,5 +1,6 @@
 """A job: which ledger, as of which day, and when it was asked for."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -42,6 +43,11 @@ class Job:
     def is_invented(self) -> bool:
         """Whether the ledger is the sample that comes with Puntuale: nobody's invoices."""
         return self.source == str(invented_sample.place(self.settings.home))
+
+    @property
+    def source_mark(self) -> str:
+        """A short name of the source, without the passwords that it may hold."""
+        return hashlib.sha256(self.source.encode()).hexdigest()[:12]
 
     @property
     def today(self) -> date:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from models import bundle
 from models.bundle import Bundle
 from models.catalogue import Catalogue
-from pipelines import fingerprint, reading, scoring, settlement
+from pipelines import fingerprint, input_drift, reading, scoring, settlement
 from pipelines.gate import Portfolio
 from pipelines.job import Job, day_number
 from pipelines.ledger import Ledger
@@ -43,6 +43,7 @@ class Night:
     by_band: Mapping[str, int]
     by_action: Mapping[str, int]
     is_new: bool  # False: the same night was published before, and nothing changed
+    lost_inputs: tuple[str, ...] = ()  # features that training knew and this ledger does not tell
 
 
 def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Night:
@@ -75,6 +76,7 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
     """Publish the scores if they hold what the ledger says is open, and drop the oldest nights."""
     store = ScoreStore(job.settings.scores_folder)
     before = set(store.names())
+    lost = input_drift.lost_inputs(intake.ledger, day_number(job.as_of), model.model)
     name = store.publish(
         job.as_of,
         scores,
@@ -85,6 +87,9 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
             "computed_at": job.at.isoformat(timespec="seconds"),
             "currency": intake.currency,
             "is_invented": job.is_invented,
+            "source": job.source_mark,
+            "invoices_read": intake.ledger.invoices.num_rows,
+            "lost_inputs": lost,
             "ledger": fingerprint.of_ledger(intake.ledger),
             "model_files": dict(model.manifest.files),
         },
@@ -101,6 +106,7 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
         by_band=_counts(scores["risk_band"]),
         by_action=_counts(pc.struct_field(scores["action"], "code")),
         is_new=name not in before,
+        lost_inputs=tuple(lost),
     )
 
 
@@ -117,6 +123,7 @@ def summary(night: Night) -> list[dict[str, object]]:
         **{f"risk {band}": rows for band, rows in night.by_band.items()},
         **{f"action {code}": rows for code, rows in night.by_action.items()},
         "new": night.is_new,
+        "features lost": ", ".join(night.lost_inputs),
     }
     return [{"what": what, "value": value} for what, value in told.items()]
 

@@ -2,8 +2,14 @@
 
 from pipelines import sources
 from pipelines.job import Job
+from pipelines.quarantine import rows_fell
 from pipelines.settings import Settings
 from pipelines.sources import Intake, IntakeRefused
+from pipelines.store import ScoreStore
+
+
+class IncompleteExtract(IntakeRefused):
+    """The ledger has far fewer, or far more, invoices than on the nights before."""
 
 
 class TooMuchQuarantined(IntakeRefused):
@@ -11,9 +17,10 @@ class TooMuchQuarantined(IntakeRefused):
 
 
 def read(job: Job) -> Intake:
-    """The ledger and its quarantine; refused when too large a share of the rows is wrong."""
+    """The ledger and its quarantine; refused when too much is wrong, or when half of it lacks."""
     intake = take_in(job)
     stop_if_too_much(job.settings, intake)
+    stop_if_incomplete(job, intake)
     return intake
 
 
@@ -36,3 +43,16 @@ def stop_if_too_much(settings: Settings, intake: Intake) -> None:
         intake.raise_if_over(settings.quarantine_share_max)
     except IntakeRefused as refused:
         raise TooMuchQuarantined(refused.faults) from None
+
+
+def stop_if_incomplete(job: Job, intake: Intake) -> None:
+    """Raise IncompleteExtract when the invoices are not about as many as on the nights before."""
+    before = [
+        int(facts["invoices_read"])
+        for facts in ScoreStore(job.settings.scores_folder).facts()
+        if facts.get("source") == job.source_mark
+    ]
+    now = intake.ledger.invoices.num_rows
+    if why := rows_fell(now, before, share=job.settings.rows_change_max):
+        advice = "if it is right, set PUNTUALE_ROWS_CHANGE_MAX higher for this run"
+        raise IncompleteExtract([f"invoices: {why}; yesterday's scores stay. {advice}"])

@@ -39,7 +39,7 @@ def of(ledger: Ledger) -> References:
 
     loose = {name: _without_invoice(tables[name]) for name in OF_EITHER}
     owners = [tables[name]["customer_id"] for name in OF_CUSTOMERS]
-    owners += [tables[name]["customer_id"].take(pa.array(loose[name])) for name in OF_EITHER]
+    owners += [_some(tables[name]["customer_id"], loose[name]) for name in OF_EITHER]
     known, invoiced = (column.combine_chunks() for column in owners[:2])
     customer_ids = pc.unique(pa.concat_arrays([known, invoiced]))
     customer = rows_of_each(owners, among=customer_ids)
@@ -56,3 +56,7 @@ def _without_invoice(table: pa.Table) -> Rows:
     if not column.null_count:
         return np.empty(0, np.int64)
     return np.flatnonzero(column.is_null().to_numpy())
+
+
+def _some(column: pa.ChunkedArray, rows: Rows) -> pa.Array:
+    return column.take(pa.array(rows)) if len(rows) else column.slice(0, 0)

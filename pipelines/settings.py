@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     currency: str = Field(default="EUR", pattern="^[A-Z]{3}$")
     zone: str = "Europe/Rome"
     quarantine_share_max: float = Field(default=0.05, ge=0, le=1)
+    rows_change_max: float = Field(default=0.4, gt=0)
 
     catalogue: Path | None = None
     tracking_uri: str | None = None

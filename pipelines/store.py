@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -144,6 +144,14 @@ class ScoreStore:
         if not self.root.is_dir():
             return []
         return sorted(path.name for path in self.root.iterdir() if _NAME.fullmatch(path.name))
+
+    def facts(self) -> list[dict[str, Any]]:
+        """What each published night noted of itself, by date; damaged ones are passed over."""
+        noted = []
+        for name in self.names():
+            with suppress(SnapshotDamaged, OSError):
+                noted.append(dict(self.snapshot(name).manifest["facts"]))
+        return noted
 
     def prune(self, *, keep: int, run: Run) -> list[str]:
         """Remove all but the snapshots written last; the one that is read always stays."""

@@ -88,7 +88,7 @@ def groups(ledger: Ledger, settlement: Settlement) -> dict[str, pa.Array]:
     """Each invoice's country, segment, terms code and company code, null where not known."""
     invoices, customers = ledger.invoices, ledger.customers
     row = settlement.refers.customer_rows()[settlement.customer]
-    at = pa.array(row, mask=row < 0)
+    at = pa.array(row, mask=row < 0) if len(row) and row.min() < 0 else pa.array(row)
 
     def of_customer(column: str) -> pa.Array:
         return customers[column].combine_chunks().take(at)

@@ -117,7 +117,14 @@ class AtHand:
     @property
     def is_degraded(self) -> bool:
         """Whether something that should answer is away."""
-        return self.model is None or self.scores_missing != NO_SCORES
+        away = self.model is None or self.scores_missing != NO_SCORES
+        return away or bool(self.lost_inputs)
+
+    @property
+    def lost_inputs(self) -> list[str]:
+        """What the model learned from and last night's ledger did not tell."""
+        facts = self._snapshot.manifest["facts"] if self._snapshot else {}
+        return list(facts.get("lost_inputs", []))
 
 
 def now() -> datetime:

@@ -313,6 +313,10 @@ def _show_night(job: "Job", night: "Night", rows: int) -> None:
         f"{terminal.money(night.open_cents)} open, "
         f"{terminal.money(night.value_at_risk_cents)} at risk; {published}."
     )
+    if night.lost_inputs:
+        terminal.warn(
+            f"the ledger no longer tells {', '.join(night.lost_inputs)}: check the extract"
+        )
     _show_worklist(snapshot.worklist(limit=rows), "Whom to contact first")
 
 

@@ -86,6 +86,7 @@ class _View:
                 is_stale=snapshot is not None and self.at_hand.is_stale(snapshot),
                 is_invented=snapshot is not None and self.at_hand.is_invented(snapshot),
                 is_degraded=self.at_hand.model is None,
+                lost_inputs=len(self.at_hand.lost_inputs),
                 is_damaged=self.at_hand.scores_missing != NO_SCORES,
                 **context,
             )

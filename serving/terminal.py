@@ -24,6 +24,7 @@ _ERR = Console(stderr=True, highlight=False)
 _NEXT = {
     "NoModelYet": "puntuale train LEDGER",
     "IntakeRefused": "puntuale check LEDGER --mapping NAME",
+    "IncompleteExtract": "look at the extract, then puntuale check LEDGER",
     "TooMuchQuarantined": "puntuale check LEDGER --mapping NAME",
     "BundleRefused": "puntuale train LEDGER",
     "SnapshotDamaged": "puntuale nightly LEDGER",

@@ -78,7 +78,7 @@ def all_payments(c: Context) -> Floats:
 def one_day_off(c: Context) -> Floats:
     """Up to and including as_of."""
     later = copy.copy(c)
-    later.as_of, later._positions, later._known = c.as_of + 1, {}, {}
+    later.as_of, later._positions, later._windows, later._known = c.as_of + 1, {}, {}, {}
     return np.asarray(later.value(streams.paid.sum("amount")), float)
 
 

@@ -1,0 +1,88 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from models import bundle
+from pipelines import input_drift, night, reading
+from pipelines.job import Job, day_number
+from pipelines.ledger import Ledger
+from pipelines.reading import IncompleteExtract
+from pipelines.settings import Settings
+from pipelines.store import ScoreStore
+from tests import small_company
+from tests.small_company import AS_OF
+
+AT = datetime(2026, 7, 1, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """A job on the company's files in a folder of their own, after one good night."""
+    export = tmp_path / "export"
+    export.mkdir()
+    for file in small_company.ledger_folder().iterdir():
+        (export / file.name).write_bytes(file.read_bytes())
+    settings = Settings(_env_file=None, home=tmp_path / "home", ledger=str(export))
+    small_company.crowned(settings)
+    job = Job.of(settings, at=AT, as_of=AS_OF)
+    night.run(job)
+    return job
+
+
+def cut(job: Job, share: float) -> None:
+    """Deliver only the first part of the invoices, and what belongs to them."""
+    export = Path(job.source)
+    invoices = pq.read_table(export / "invoices.parquet")
+    kept = invoices.slice(0, int(share * invoices.num_rows))
+    pq.write_table(kept, export / "invoices.parquet")
+    ids = kept["invoice_id"].combine_chunks()
+    for name in ("payments", "credit_notes", "disputes", "promises", "actions"):
+        path = export / f"{name}.parquet"
+        if path.exists():
+            table = pq.read_table(path)
+            named = pa.compute.is_in(table["invoice_id"], value_set=ids)
+            pq.write_table(table.filter(named), path)
+
+
+def test_a91_a_half_delivered_extract_stops_the_night_and_yesterdays_scores_stay(job: Job) -> None:
+    before = ScoreStore(job.settings.scores_folder).current_name()
+    cut(job, 0.4)
+    with pytest.raises(IncompleteExtract, match=r"invoices: expected about .* rows, got .*-60%"):
+        night.run(job)
+    assert ScoreStore(job.settings.scores_folder).current_name() == before
+
+
+def test_an_extract_that_is_right_though_small_goes_through_when_allowed(job: Job) -> None:
+    cut(job, 0.5)
+    allowed = job.settings.model_copy(update={"rows_change_max": 0.9})
+    assert reading.read(Job.of(allowed, at=AT, as_of=AS_OF)).ledger.invoices.num_rows > 0
+
+
+def test_nights_on_another_source_are_not_compared(job: Job) -> None:
+    other = Job.of(job.settings, at=AT, ledger=str(small_company.ledger_folder()), as_of=AS_OF)
+    cut(job, 0.3)
+    assert reading.read(other).ledger.invoices.num_rows > 0
+
+
+def without(ledger: Ledger, table: str, column: str) -> Ledger:
+    whole = ledger.tables()
+    at = whole[table].schema.get_field_index(column)
+    field = whole[table].schema.field(at)
+    empty = pa.nulls(whole[table].num_rows, field.type)
+    return Ledger(**{**whole, table: whole[table].set_column(at, field, empty)})
+
+
+def test_a93_data_that_training_knew_and_the_ledger_no_longer_tells_is_named(job: Job) -> None:
+    ledger = reading.read(job).ledger
+    model = bundle.champion(job.settings.models_folder)
+    assert model is not None
+    day = day_number(AS_OF)
+    assert input_drift.lost_inputs(ledger, day, model.model) == []
+
+    blind = without(ledger, "invoices", "company_code")
+    lost = input_drift.lost_inputs(blind, day, model.model)
+    assert "peer_late0_company" in lost
+    assert "amount" not in lost
