@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     database_url: str | None = None
     snapshots_kept: int = Field(default=14, ge=2)
 
+    feature_workers: int = Field(default=1, ge=1)
+    dask_scheduler: str | None = None
+
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
