@@ -1,7 +1,7 @@
 """Events: what happened to each owner, sorted by the day it became known, with exact totals."""
 
 from collections.abc import Callable, Hashable
-from functools import cache
+from functools import cache, cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -59,8 +59,7 @@ class Events:
         self.columns: dict[str, Counts] = {
             name: column.astype(np.int64, copy=False) for name, column in columns.items()
         }
-        self.start: Counts = np.zeros(owners + 1, np.int64)
-        np.bincount(self.owner, minlength=owners).cumsum(out=self.start[1:])
+        self.owners = owners
         self._made: dict[Hashable, object] = {}
 
     @classmethod
@@ -79,6 +78,13 @@ class Events:
 
     def __len__(self) -> int:
         return len(self.day)
+
+    @cached_property
+    def start(self) -> Counts:
+        """Where each owner's events begin; one more for the end."""
+        start = np.zeros(self.owners + 1, np.int64)
+        np.bincount(self.owner, minlength=self.owners).cumsum(out=start[1:])
+        return start
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gives, made on the first call with this key and kept."""

@@ -92,7 +92,7 @@ def _paydays(paid: Events, day: Days) -> dict[str, Events]:
     before = np.where(firsts(owner), -int(NEVER), before)
     new = np.flatnonzero(latest > before)
     later = new[before[new] > -int(NEVER)]
-    customers = len(paid.start) - 1
+    customers = paid.owners
     return {
         "paydays": Events(
             owner[new],

@@ -4,7 +4,7 @@ Python's whole numbers are exact and its floats are IEEE doubles: the bits are t
 """
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
@@ -21,13 +21,25 @@ class Question(Context):
     def _ask(self, owners: Mapping[str, Whole], as_of: Whole) -> None:
         self.owners = {name: owner.item() for name, owner in owners.items()}
         self.as_of = as_of.item()
+        self._spans: dict[str, tuple[int, int]] = {}
 
     def first(self, stream: Reachable) -> int:
-        return self.events[stream.name].start.item(self.owners[stream.owner])
+        return self._span(stream)[0]
 
-    def locate(self, events: Events, owner: int, until: int) -> int:
+    def before(self, stream: Reachable, days: int = 0) -> int:
+        events = self.events[stream.name]
         day = events.once("day", lambda: memoryview(events.day.data))
-        return bisect_left(day, until, events.start.item(owner), events.start.item(owner + 1))
+        return bisect_left(day, self.as_of - days, *self._span(stream))
+
+    def _span(self, stream: Reachable) -> tuple[int, int]:
+        """Where the owner's events begin and end, sought: most streams are read a few times."""
+        span = self._spans.get(stream.name)
+        if span is None:
+            owners = memoryview(self.events[stream.name].owner.data)
+            owner = self.owners[stream.owner]
+            first = bisect_left(owners, owner)
+            span = self._spans[stream.name] = first, bisect_right(owners, owner, first)
+        return span
 
     def given(self, name: str) -> Values:
         return self.inputs[name].item()
