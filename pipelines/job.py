@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pipelines import invented_sample
 from pipelines.settings import Settings
 
-_EPOCH = date(1970, 1, 1)
+EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -57,4 +57,4 @@ class Job:
 
 def day_number(day: date) -> int:
     """Days since 1970-01-01, as the inside counts them."""
-    return (day - _EPOCH).days
+    return (day - EPOCH).days

@@ -178,22 +178,38 @@ def backtest(
 ) -> None:
     """Go back to each day, train only on what was known then, and predict what came after."""
     from pipelines import backtest as replay
-    from pipelines import reading
+    from pipelines import backtest_figures, reading
     from pipelines.job import day_number
     from serving import terminal
 
     job = _job(ledger, mapping, None)
     days = sorted({moment.date() for moment in as_of})
-    with terminal.working(steps=2 * len(days) + 1, quiet=as_json) as tell:
+    with terminal.working(steps=2 * len(days) + 2, quiet=as_json) as tell:
         tell("reading the ledger")
         ledger_read = reading.read(job).ledger
         replayed = replay.run(ledger_read, [day_number(day) for day in days], tell=tell)
+        tell("judging")
+        judged = backtest_figures.figures(replayed, ledger_read)
     predictions = replayed.predictions
     _write(predictions, out)
     if ledger_out is not None:
         _write(replayed.ledger, ledger_out)
-    written = {"predictions": str(out), "rows": predictions.num_rows, "origins": days}
-    terminal.as_json(written) if as_json else terminal.table("Back-test", [written])
+    if as_json:
+        terminal.as_json({"predictions": str(out), "origins": days, "figures": judged})
+        return
+    names = {
+        "test": "test",
+        "horizon": "horizon",
+        "rows": "rows",
+        "came": "came",
+        "said": "said",
+        "log_loss": "log loss",
+        "curve_log_loss": "curve's",
+        "auc": "AUC",
+    }
+    shown = [{name: row.get(key) for key, name in names.items()} for row in judged]
+    terminal.table("Puntuale, and the log loss of the customer's own curve", shown)
+    terminal.say(f"{predictions.num_rows:,} predictions written to {out}")
 
 
 @app.command()
