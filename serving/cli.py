@@ -195,7 +195,8 @@ def backtest(
     if ledger_out is not None:
         _write(replayed.ledger, ledger_out)
     if as_json:
-        terminal.as_json({"predictions": str(out), "origins": days, "figures": judged})
+        written = {"predictions": str(out), "rows": predictions.num_rows, "origins": days}
+        terminal.as_json({**written, "figures": judged})
         return
     names = {
         "test": "test",
