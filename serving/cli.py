@@ -240,24 +240,35 @@ def serve(
     from serving.security import require_keys_off_loopback
 
     # the processes of the server read their settings again, from the environment
-    for name, value in (("HOST", host), ("PORT", port)):
-        if value is not None:
-            os.environ[f"PUNTUALE_{name}"] = str(value)
-    settings = _settings()
-    keys = [key.get_secret_value() for key in settings.api_keys]
-    require_keys_off_loopback(keys, host=settings.host)  # stops here, in words
-    uvicorn.run(
-        "serving.process:service",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        server_header=False,
-        timeout_graceful_shutdown=20,
-    )
+    given = {"PUNTUALE_HOST": host, "PUNTUALE_PORT": port}
+    with _environment({name: str(v) for name, v in given.items() if v is not None}):
+        settings = _settings()
+        keys = [key.get_secret_value() for key in settings.api_keys]
+        require_keys_off_loopback(keys, host=settings.host)  # stops here, in words
+        uvicorn.run(
+            "serving.process:service",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            server_header=False,
+            timeout_graceful_shutdown=20,
+        )
 
 
 app.command()(features)
+
+
+@contextmanager
+def _environment(given: dict[str, str]) -> Iterator[None]:
+    """These variables set for a while, for the processes that are started meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _settings() -> "Settings":
