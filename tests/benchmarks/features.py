@@ -58,10 +58,15 @@ class Measured:
             str(self.cores),
             f"{self.us_per_row:,.2f}",
             f"{said['rows'] / said['wall_s']:,.0f}",
-            f"{said['peak_mb'] / self.input_mb:.1f}",
-            f"{said['peak_mb'] / said['output_mb']:.1f}",
+            self._peak_over(self.input_mb),
+            self._peak_over(said["output_mb"]),
             self.check,
         ]
+
+    def _peak_over(self, size_mb: float) -> str:
+        """Nothing where the run took no more memory than its warm-up."""
+        peak = float(self.said["peak_mb"])
+        return f"{peak / size_mb:.1f}" if peak > size_mb else ""
 
 
 HEADS = [
@@ -144,7 +149,7 @@ def compared(folder: Path, sample: Path, dates: str) -> str:
             wrong[name] = (int((~same).sum()), theirs[bad], own[bad], peer["invoice"][mine][bad])
     if wrong:
         raise AssertionError(f"{sample.stem}: of {len(mine)} rows these differ: {wrong}")
-    return f"{len(names)} features x {len(mine)} rows equal"
+    return f"{len(names)} features x {len(mine):,} rows equal"
 
 
 def _input_mb(folder: Path) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 
 Columns = dict[str, np.ndarray]
 Run = Callable[[Path, list[str], int], Columns]
-SAMPLE = 2_000  # answers kept for the comparison
+SAMPLE = 20_000  # answers kept for the comparison
 FEATURES = """
 n_invoices n_invoices_90 tenure_days days_since_last_invoice n_settled n_open delay_mean
 delay_mean_90 delay_mean_180 delay_mean_365 delay_std delay_std_90 delay_std_180 delay_std_365

@@ -81,7 +81,9 @@ def _together(
     rows = days * sum(pq.read_metadata(invoices).num_rows for invoices, _ in buckets)
     columns = {"invoice": np.empty(rows, np.int64), "t": np.empty(rows, np.int32)}
     columns |= {name: np.empty(rows) for name in names}
-    pool = ProcessPoolExecutor(CORES, get_context("fork")) if CORES > 1 else None
+    # What the warm-up compiled here, the forked processes have too.
+    several = CORES > 1 and len(buckets) > 1
+    pool = ProcessPoolExecutor(CORES, get_context("fork")) if several else None
     begin = 0
     for invoice, as_of, values in (pool.map if pool else map)(task, buckets):
         here = slice(begin, begin + len(values))
