@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from serving.build_features_command import build_features
 from serving.features_command import features
 
 if TYPE_CHECKING:
@@ -257,6 +258,7 @@ def serve(
 
 
 app.command()(features)
+app.command()(build_features)
 
 
 @contextmanager
