@@ -31,7 +31,14 @@ _EDGE = 1e-6
 
 
 class NotEnoughHistory(ValueError):  # noqa: N818 - the name says what is missing
-    """The ledger is too short, or too much of one kind, for anything to be learned."""
+    """The ledger is too short, or too much of one kind, for anything to be learned.
+
+    `share` is how much of the labels that are needed were there.
+    """
+
+    def __init__(self, why: str, *, share: float | None = None) -> None:
+        super().__init__(why)
+        self.share = share
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,10 @@ class TrainingRows:
         )
 
 
-def parameters(rows: int, *, seed: int) -> dict[str, Any]:
-    """LightGBM's parameters: regularised hard, grown only with the data."""
+def parameters(rows: int, *, seed: int, tuned: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """LightGBM's parameters: regularised hard, grown only with the data, unless tuned ones won."""
     small = rows < SMALL
-    return {
+    usual = {
         "objective": "binary",
         "num_iterations": 150 if small else 250,
         "learning_rate": 0.05,
@@ -77,6 +84,7 @@ def parameters(rows: int, *, seed: int) -> dict[str, Any]:
         "force_col_wise": True,
         "verbosity": -1,
     }
+    return {**usual, **(tuned or {})}
 
 
 def fit(
@@ -86,6 +94,7 @@ def fit(
     peers: pa.Table,
     cut_off: int,
     seed: int = 0,
+    tuned: Mapping[str, float] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> LatePaymentModel:
     """The model of everything known before `cut_off`.
@@ -94,8 +103,10 @@ def fit(
     """
     _check(rows)
     stacked, curve = _stacked(rows, cohorts)
-    weights, evidence = _choose_weights(rows, stacked, curve, cut_off=cut_off, seed=seed)
-    text = _grow(stacked, rows.still_open, rows.snapshots.feature_names, seed=seed)
+    weights, evidence = _choose_weights(
+        rows, stacked, curve, cut_off=cut_off, seed=seed, tuned=tuned
+    )
+    text = _grow(stacked, rows.still_open, rows.snapshots.feature_names, seed=seed, tuned=tuned)
     model = LatePaymentModel(
         tree_text=text,
         weights=weights,
@@ -110,7 +121,8 @@ def fit(
             "seed": seed,
             "snapshots": len(rows.snapshots),
             "labels": len(rows.row),
-            "parameters": parameters(len(rows.row), seed=seed),
+            "parameters": parameters(len(rows.row), seed=seed, tuned=tuned),
+            "tuned": dict(tuned or {}),
             "blend": evidence,
             "inputs": _inputs(rows.snapshots),
         },
@@ -124,13 +136,16 @@ def _check(rows: TrainingRows) -> None:
     if len(rows.row) < LEAST_LABELS:
         raise NotEnoughHistory(
             f"training needs at least {LEAST_LABELS:,} matured labels, got: {len(rows.row):,}; "
-            f"a longer ledger or a later cut-off gives more"
+            f"{LEAST_LABELS - len(rows.row):,} are missing: "
+            f"a longer ledger or a later cut-off gives more",
+            share=len(rows.row) / LEAST_LABELS,
         )
     if min(late, paid) < LEAST_OF_A_KIND:
         kind = "still open" if late < paid else "paid"
         raise NotEnoughHistory(
             f"training needs at least {LEAST_OF_A_KIND} labels of invoices {kind}, "
-            f"got: {min(late, paid)}; nothing can be learned from outcomes that are all alike"
+            f"got: {min(late, paid)}, {LEAST_OF_A_KIND - min(late, paid)} are missing; "
+            "nothing can be learned from outcomes that are all alike"
         )
     due = rows.snapshots.due_day
     if due.min() == due.max():
@@ -158,6 +173,7 @@ def _grow(
     feature_names: tuple[str, ...],
     *,
     seed: int,
+    tuned: Mapping[str, float] | None = None,
 ) -> str:
     """LightGBM's text of the trees."""
     # Threads that spin while they wait make training four times slower on a machine that has
@@ -165,7 +181,7 @@ def _grow(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import lightgbm as lgb
 
-    settings = parameters(len(stacked), seed=seed)
+    settings = parameters(len(stacked), seed=seed, tuned=tuned)
     settings["monotone_constraints"] = [0] * len(feature_names) + list(TIME_FEATURES.values())
     data = lgb.Dataset(
         stacked,
@@ -184,6 +200,7 @@ def _choose_weights(
     *,
     cut_off: int,
     seed: int,
+    tuned: Mapping[str, float] | None,
 ) -> tuple[tuple[float, float], dict[str, Any]]:
     """The trees' weights in the blend, judged on the last window by trees that end before it."""
     from models.trees import parse
@@ -198,7 +215,13 @@ def _choose_weights(
         why = "too little history to judge the trees: the customer's curve answers"
         return (0.0, 0.0), {**evidence, "why": why}
 
-    text = _grow(stacked[before], rows.still_open[before], rows.snapshots.feature_names, seed=seed)
+    text = _grow(
+        stacked[before],
+        rows.still_open[before],
+        rows.snapshots.feature_names,
+        seed=seed,
+        tuned=tuned,
+    )
     raw = TabulatedTrees(parse(text)).predict(stacked[judged])
     own, late = logit(curve[judged]), rows.still_open[judged]
     customer = rows.customer[rows.row[judged]]

@@ -5,7 +5,7 @@ invoices issued in the next 30 days, each on its day of issue, and about all tha
 origin, overdue or not. The customer's own curve answers beside it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +55,10 @@ def run(
     return Backtest(pa.concat_tables(parts).combine_chunks(), outcomes(ledger), tuple(models))
 
 
-def train(ledger: Ledger, *, cut_off: int, seed: int = 0) -> LatePaymentModel:
-    """The model of what was known before the cut-off."""
+def train(
+    ledger: Ledger, *, cut_off: int, seed: int = 0, tuned: Mapping[str, float] | None = None
+) -> LatePaymentModel:
+    """The model of what was known before the cut-off, with tuned parameters where they won."""
     built = dataset.build(ledger, cut_off=cut_off, seed=seed)
     return fit(
         built.rows,
@@ -64,6 +66,7 @@ def train(ledger: Ledger, *, cut_off: int, seed: int = 0) -> LatePaymentModel:
         peers=built.peers.as_columns(),
         cut_off=cut_off,
         seed=seed,
+        tuned=tuned,
         facts={"feature_book": features.fingerprint()},
     )
 
