@@ -1,9 +1,10 @@
-"""Cases as events: each invoice's disputes, promises to pay and reminders."""
+"""Cases as events: each invoice's disputes, promises to pay, kept or not, and reminders."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines import broken_promises
 from pipelines.events import Events
 from pipelines.ledger import NEVER, Ledger, days
 from pipelines.settlement import Settlement
@@ -43,4 +44,5 @@ def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
         "disputed": spans("disputes", ledger.disputes, "opened_on", "closed_on"),
         "promised": spans("promises", ledger.promises, "made_on", "promised_date"),
         "reminded": Events.of(about[sent], days(actions["performed_on"])[sent], invoices),
+        **broken_promises.of(ledger.promises, named["promises"], settlement),
     }

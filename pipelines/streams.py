@@ -40,6 +40,7 @@ oldest_overdue = Stream(
 limits = Stream("limits", "credit limits from their day on: amount, insured (-1 where not told)")
 rated = Stream("rated", "ratings of any agency: safety, 0 to 1 (the safest) in whole millionths")
 rerated = Stream("rerated", "those by an agency not new to the customer: change since its last")
+broken_of_customer = Stream("broken_of_customer", "the same as broken, over all invoices")
 
 # Of an invoice.
 moved = Stream("moved", "payments, returns, credit notes: amount", owner="invoice")
@@ -48,11 +49,17 @@ disputed = Stream(
 )
 promised = Stream("promised", "change: 1 made, -1 the promised day has passed", owner="invoice")
 reminded = Stream("reminded", "reminders sent, calls made", owner="invoice")
+broken = Stream(
+    "broken",
+    "promises whose day passed unpaid: change, 1, or -1 where money booked later had come in time",
+    owner="invoice",
+)
 
 STREAMS = (
     *(issued, priced, termed, due, settled, reduced, reduced_due, touched, paid, paydays, gaps),
     *(unallocated, credited, oldest_overdue, limits, rated, rerated),
-    *(moved, disputed, promised, reminded),
+    broken_of_customer,
+    *(moved, disputed, promised, reminded, broken),
 )
 
 PEER_GROUPS = ("country", "segment", "terms", "company")

@@ -4,6 +4,7 @@ from pipelines.as_of import as_of
 from pipelines.features.feature import WINDOWS, family, over_en, over_it, suffix
 from pipelines.ledger import NEVER
 from pipelines.streams import (
+    broken_of_customer,
     credited,
     due,
     issued,
@@ -138,6 +139,14 @@ GAPS = (
         (0, 100_000),
         it="ha incassi non ancora abbinati per {value} (di solito {usual})",
         en="has {value} of cash not yet matched with invoices (usually {usual})",
+    ),
+    feature(
+        "broken_promises_365",
+        broken_of_customer.sum("change", 365),
+        "count",
+        (0, 1),
+        it="promesse di pagamento non mantenute nell'ultimo anno: {value} (di solito {usual})",
+        en="promises to pay not kept over the last year: {value} (usually {usual})",
     ),
     feature(
         "credit_note_share_365",

@@ -3,7 +3,7 @@
 from pipelines.as_of import as_of, given
 from pipelines.features.feature import family
 from pipelines.invoice_events import LN_PARTS
-from pipelines.streams import disputed, moved, priced, promised, reminded, termed
+from pipelines.streams import broken, disputed, moved, priced, promised, reminded, termed
 
 feature = family("invoice", cause="this_invoice")
 
@@ -137,6 +137,14 @@ INVOICE = (
         (0, 0),
         it="promessa di pagamento in corso: {value} (di solito {usual})",
         en="a promise to pay is pending: {value} (usually {usual})",
+    ),
+    feature(
+        "broken_promises",
+        broken.sum("change"),
+        "count",
+        (0, 0),
+        it="promesse di pagamento non mantenute su questa fattura: {value} (di solito {usual})",
+        en="promises to pay this invoice that were not kept: {value} (usually {usual})",
     ),
     feature(
         "n_reminders",

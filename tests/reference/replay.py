@@ -312,6 +312,9 @@ def gaps(
         "short_residual_mean": ratio(sum(left(i) for i in short), len(short)),
         "n_partial_365": sum(p["receipt"] and p["partial"] for p in recent),
         "unallocated": sum(amount for _, _, amount, _ in world.unallocated(whose)),
+        "broken_promises_365": sum(
+            change for i in history for day, change in broken(i, world) if day >= as_of - 365
+        ),
     }
     for w, suffix in WINDOWS:
         paid = sum(p["amount"] for p in cash if p["known"] >= as_of - w)
@@ -415,8 +418,26 @@ def invoice(
         "disputed": int(any(as_of <= closed for _, closed in disputes)),
         "disputed_days": sum(min(closed, as_of) - opened for opened, closed in disputes),
         "promise_pending": int(any(made < as_of <= until for made, until in promises)),
+        "broken_promises": sum(change for _, change in broken(mine, world)),
         "n_reminders": sum(asked),
     }
+
+
+def broken(mine: Invoice, world: World) -> list[tuple[int, int]]:
+    """The days on which promises about an invoice turned out broken (1), or kept after all (-1)."""
+    turns = []
+    for promise in world.table("promises"):
+        if promise["invoice_id"] != mine.row["invoice_id"] or promise.get("promised_date") is None:
+            continue
+        end = max(promise["made_on"], promise["promised_date"])
+        was_broken = False
+        for day in range(max(end, mine.known), world.as_of):
+            came = sum(m.amount for m in mine.moves if m.day <= end and m.known <= day)
+            is_broken = mine.amount - came > mine.tolerance
+            if is_broken != was_broken:
+                turns.append((day, 1 if is_broken else -1))
+            was_broken = is_broken
+    return turns
 
 
 def peers(mine: Invoice, world: World, as_of: int) -> dict[str, Number]:

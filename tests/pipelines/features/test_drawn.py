@@ -227,6 +227,42 @@ def test_disputes_promises_and_reminders_are_told_by_their_days(engine: Engine) 
     check(engine, CASES, as_of=34, asked="B", promise_pending=0)
 
 
+PROMISES = """
+    invoices  invoice_id customer_id issue_date due_date amount
+              A          C           0          30       100.00
+              B          C           0          30       200.00
+              D          C           0          30       300.00
+    payments  invoice_id paid_on amount recorded_at returned_on
+              A          40      100.00 -           60
+              B          40      199.50 45          -
+              D          41      300.00 -           -
+    promises  invoice_id made_on promised_date status
+              A          32      40            broken
+              A          55      70            open
+              B          32      40            open
+              D          32      40            kept
+              D          32      -             broken
+"""
+
+
+def test_a_promise_is_broken_on_the_day_after_it_passed_unpaid(engine: Engine) -> None:
+    check(engine, PROMISES, as_of=40, asked="D", broken_promises=0, broken_promises_365=0)
+    check(engine, PROMISES, as_of=41, asked="D", broken_promises=1)
+    check(engine, PROMISES, as_of=300, asked="D", broken_promises=1)  # it stays broken when paid
+
+
+def test_a_promise_is_judged_by_the_money_and_not_by_its_status(engine: Engine) -> None:
+    check(engine, PROMISES, as_of=41, broken_promises=0)
+    check(engine, PROMISES, as_of=70, broken_promises=0)
+    check(engine, PROMISES, as_of=71, broken_promises=1)  # the payment came back on 60
+
+
+def test_money_that_was_booked_late_had_kept_the_promise(engine: Engine) -> None:
+    check(engine, PROMISES, as_of=41, asked="B", broken_promises=1, broken_promises_365=2)
+    check(engine, PROMISES, as_of=45, asked="B", broken_promises=1, broken_promises_365=2)
+    check(engine, PROMISES, as_of=46, asked="B", broken_promises=0, broken_promises_365=1)
+
+
 PEERS = """
     customers customer_id country
               C           IT
