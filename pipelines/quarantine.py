@@ -15,11 +15,11 @@ import pandas as pd
 import pandera.pandas as pandera
 import pyarrow as pa
 
-from pipelines import cross_rules
-from pipelines.batches import Batch, empty, notices
-from pipelines.instalments import name_instalments, point, spread
+from pipelines.intake import cross_rules
+from pipelines.intake.batches import Batch, empty, notices
+from pipelines.intake.instalments import name_instalments, point, spread
+from pipelines.intake.mapped import Rows
 from pipelines.ledger import Ledger
-from pipelines.mapped import Rows
 from pipelines.rules import RULES, Rule, broken_rows
 from pipelines.tables import TABLES
 

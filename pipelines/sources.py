@@ -16,13 +16,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines import databases
-from pipelines.cells import Format
-from pipelines.files import SUFFIXES, IntakeRefused, Raw, read_file, sha256
+from pipelines.intake import databases
+from pipelines.intake.cells import Format
+from pipelines.intake.files import SUFFIXES, IntakeRefused, Raw, read_file, sha256
+from pipelines.intake.mapped import Reading, apply, own_names
+from pipelines.intake.mapping import Mapping as Plan
+from pipelines.intake.mapping import Part, load, shipped
 from pipelines.ledger import Ledger
-from pipelines.mapped import Reading, apply, own_names
-from pipelines.mapping import Mapping as Plan
-from pipelines.mapping import Part, load, shipped
 from pipelines.quarantine import Accepted, accept
 from pipelines.tables import TABLES
 

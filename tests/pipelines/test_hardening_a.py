@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.days_written import read_days
-from pipelines.files import MAX_COLUMNS
-from pipelines.money_written import text_cents, typed_cents
+from pipelines.intake.days_written import read_days
+from pipelines.intake.files import MAX_COLUMNS
+from pipelines.intake.money_written import text_cents, typed_cents
+from pipelines.intake.terms import due_day, read_terms
 from pipelines.quarantine import rows_fell
 from pipelines.sources import Intake, IntakeRefused, read
-from pipelines.terms import due_day, read_terms
 
 TODAY = date(2026, 6, 30)
 CUSTOMERS = "customer_id,name,vat_id,province\nC1,Rossi S.r.l.,01234567890,MI\n"

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipelines.intake.mapped import Rows
 from pipelines.ledger import RULES, TABLES
-from pipelines.mapped import Rows
 from pipelines.quarantine import Accepted, accept, rows_fell, schema
 
 TODAY = date(2026, 6, 30)

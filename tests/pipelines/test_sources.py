@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from pipelines import mapping
+from pipelines.intake import mapping
 from pipelines.sources import Intake, IntakeRefused, read, shipped
 
 TODAY = date(2026, 6, 30)

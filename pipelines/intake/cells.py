@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines import days_written, money_written
+from pipelines.intake import days_written, money_written
 from pipelines.tables import ARROW_TYPE, Column, Kind
 
 TRUE = frozenset({"true", "t", "1", "yes", "y", "si", "sì", "s", "x", "vero"})

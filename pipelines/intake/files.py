@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from pipelines.cells import Format, listed
+from pipelines.intake.cells import Format, listed
 
 MAX_COLUMNS = 500  # a ledger's export has tens: more is a table laid on its side, or an attack
 MAX_BYTES = 4 << 30  # one file; larger ledgers come in parts

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.batches import Batch, empty, joined, row_of
-from pipelines.look_alikes import look_alikes
-from pipelines.mapped import Rows
+from pipelines.intake.batches import Batch, empty, joined, row_of
+from pipelines.intake.look_alikes import look_alikes
+from pipelines.intake.mapped import Rows
+from pipelines.intake.terms import due_day, read_terms
 from pipelines.tables import TABLES
-from pipelines.terms import due_day, read_terms
 
 # One bank payment may pay several invoices: it is the pair that must be unique.
 KEYS: dict[str, tuple[str, ...]] = {

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.cells import Cells, Format, blank_as_null, normal_text, read_cells
-from pipelines.files import IntakeRefused, Raw
-from pipelines.mapping import Link, Origin, Part
+from pipelines.intake.cells import Cells, Format, blank_as_null, normal_text, read_cells
+from pipelines.intake.files import IntakeRefused, Raw
+from pipelines.intake.mapping import Link, Origin, Part
 from pipelines.tables import TABLES, Column, Table
 
 

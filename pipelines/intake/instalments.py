@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.batches import Batch
+from pipelines.intake.batches import Batch
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A mapping says how a foreign export becomes a ledger: a TOML file, not code (`docs/mappings.md`).
 
-`load` reads one and lists all its faults at once; `pipelines/mapped.py` applies it to rows.
+`load` reads one and lists all its faults at once; `pipelines/intake/mapped.py` applies it to rows.
 """
 
 import codecs
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pipelines.cells import Format
-from pipelines.files import IntakeRefused
+from pipelines.intake.cells import Format
+from pipelines.intake.files import IntakeRefused
 from pipelines.tables import TABLES
 
 SHIPPED = Path(__file__).parent / "mappings"

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.mapped import Rows
+from pipelines.intake.mapped import Rows
 from pipelines.rules import door_name, shown
 from pipelines.tables import TABLES
 

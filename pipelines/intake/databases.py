@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from pipelines.files import IntakeRefused, Raw
+from pipelines.intake.files import IntakeRefused, Raw
 from pipelines.tables import TABLES
 
 ROWS_AT_ONCE = 50_000
