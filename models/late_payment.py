@@ -114,11 +114,11 @@ class LatePaymentModel:
         """
         out = np.empty(days_ahead.shape)
         for begin in range(0, len(snapshots), BLOCK):
-            part = slice(begin, begin + BLOCK)
-            stacked, curve = self.stack(snapshots.take(part), days_ahead[part])
-            raw = self.trees.predict(stacked).reshape(curve.shape)
-            weight = trees_weight(self.weights, _past_due(snapshots.take(part), days_ahead[part]))
-            out[part] = _blend(raw, curve, weight)
+            asked = snapshots.take(slice(begin, begin + BLOCK)), days_ahead[begin : begin + BLOCK]
+            then, curve = time_ahead(self.cohorts, *asked)
+            raw = self.trees.predict_each(asked[0].features.astype(np.float32), then)
+            weight = trees_weight(self.weights, _past_due(*asked))
+            out[begin : begin + BLOCK] = _blend(raw, curve, weight)
         out[days_ahead < 0] = 1.0
         return np.minimum.accumulate(out, axis=1)
 
@@ -291,8 +291,8 @@ def curves(cohorts: Cohorts, snapshots: Snapshots, days_ahead: Days) -> tuple[Fl
     return curve((begin, end)), curve((end, end))
 
 
-def stack(cohorts: Cohorts, snapshots: Snapshots, days_ahead: Days) -> tuple[Stacked, Floats]:
-    """What the trees read, (n * m, p + time), and the customer's curve (n, m).
+def time_ahead(cohorts: Cohorts, snapshots: Snapshots, days_ahead: Days) -> tuple[Stacked, Floats]:
+    """What the trees read of each day ahead, (n, m, time), and the customer's curve (n, m).
 
     In float32, as they were grown: a value must not fall on the other side of a threshold.
     """
@@ -308,7 +308,12 @@ def stack(cohorts: Cohorts, snapshots: Snapshots, days_ahead: Days) -> tuple[Sta
         curve=curve,
         cohort=cohort,
     )
+    return ahead.astype(np.float32), curve
+
+
+def stack(cohorts: Cohorts, snapshots: Snapshots, days_ahead: Days) -> tuple[Stacked, Floats]:
+    """What the trees read, (n * m, p + time), and the customer's curve (n, m)."""
+    then, curve = time_ahead(cohorts, snapshots, days_ahead)
     n, m = days_ahead.shape
-    features = np.repeat(snapshots.features, m, axis=0)
-    stacked = np.concatenate([features, ahead.reshape(n * m, -1)], axis=1, dtype=np.float32)
-    return stacked, curve
+    features = np.repeat(snapshots.features.astype(np.float32), m, axis=0)
+    return np.concatenate([features, then.reshape(n * m, -1)], axis=1), curve

@@ -10,14 +10,25 @@ has), and two bytes beyond. Trees too deep to tabulate, or whose splits disagree
 missing, are walked leaf by leaf: slower, equally exact.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from models.trees import Tree, Trees
-from models.treeshap_kernels import BLOCK_ROWS, Paths, Tables, leaf_table, sum_paths, sum_tables
+from models.treeshap_kernels import (
+    BLOCK_ROWS,
+    BLOCK_SCORES,
+    Paths,
+    Tables,
+    leaf_table,
+    sum_paths,
+    sum_repeated,
+    sum_tables,
+)
 
 GROUP_BITS = 8  # conditions in a pattern: a table of 256 rows
 DEEPEST_FEATURES = (
@@ -25,6 +36,8 @@ DEEPEST_FEATURES = (
 )
 BYTE_THRESHOLDS = 254  # a byte holds 0..254 for values and 255 for missing
 WIDE_THRESHOLDS = 65534  # and two bytes as much again
+THREADS = 2  # more would wait for memory
+ROWS_PER_THREAD = 4096  # some milliseconds of work: fewer are not worth starting a thread
 
 Floats = npt.NDArray[np.float64]
 Step = tuple[int, bool]  # a split, and whether the path goes left there
@@ -56,31 +69,88 @@ class TabulatedTrees:
         """The raw score (log-odds) of each row of X, whose columns are `feature_names`."""
         return self._run(self._checked(X), explained=False)[1]
 
+    def predict_each(self, X: npt.ArrayLike, then: npt.ArrayLike) -> Floats:
+        """The raw score of each row of X beside each of its rows of `then`: (n, m).
+
+        X (n, p) holds the first features, `then` (n, m, rest) the others. The bits are those of
+        `predict` on all n * m rows, but what X says alone is looked at once.
+        """
+        rows, later = (np.ascontiguousarray(part, np.float64) for part in (X, then))
+        n, m, rest = later.shape
+        self._check_columns((n, rows.shape[1] + rest))
+        if self._paths.value.size:
+            every = [np.repeat(rows, m, axis=0), later.reshape(n * m, rest)]
+            return self.predict(np.concatenate(every, axis=1)).reshape(n, m)
+        raw = np.zeros((n, m))
+        if not raw.size:
+            return raw
+        block = min(max(BLOCK_SCORES // m, 1), n)
+
+        def score(begin: int, end: int) -> None:
+            sum_repeated(
+                rows[begin:end],
+                later[begin:end].reshape(-1, rest),
+                self._tables,
+                np.zeros((rows.shape[1], block), self._code_type),
+                np.zeros((rest, block * m), self._code_type),
+                np.zeros(block, np.uint16),
+                np.zeros(block * m, np.uint16),
+                raw[begin:end].reshape(-1),
+            )
+
+        _in_threads(score, n, block, least=-(-ROWS_PER_THREAD // m))
+        return raw
+
     def explain(self, X: npt.ArrayLike) -> tuple[Floats, Floats]:
         """The contribution of each feature to each row's raw score, and the raw score."""
         return self._run(self._checked(X), explained=True)
 
     def _checked(self, X: npt.ArrayLike) -> Floats:
         rows = np.ascontiguousarray(X, np.float64)
-        if rows.ndim != 2 or rows.shape[1] != len(self.feature_names):
-            expected = len(self.feature_names)
-            raise ValueError(f"X must have {expected} columns, got: shape {rows.shape}")
+        self._check_columns(rows.shape)
         return rows
+
+    def _check_columns(self, shape: tuple[int, ...]) -> None:
+        expected = len(self.feature_names)
+        if len(shape) != 2 or shape[1] != expected:
+            raise ValueError(f"X must have {expected} columns, got: shape {shape}")
 
     def _run(self, X: Floats, *, explained: bool) -> tuple[Floats, Floats]:
         rows, features = X.shape
         raw = np.zeros(rows)
-        contributions = np.zeros((rows if explained else 0, features))
-        if rows == 0:
-            return contributions, raw
+        contributions = np.zeros((rows, features if explained else 0))
         block = min(BLOCK_ROWS, rows)
-        codes = np.zeros((features, block), self._code_type)
-        sums = np.zeros((features + 1, block))
-        patterns = np.zeros(block, np.uint16)
-        sum_tables(X, self._tables, codes, sums, patterns, explained, raw, contributions)
-        if self._paths.value.size:
-            sum_paths(X, self._paths, self._longest, explained, raw, contributions)
+
+        def run(begin: int, end: int) -> None:
+            part, score, told = X[begin:end], raw[begin:end], contributions[begin:end]
+            codes = np.zeros((features, block), self._code_type)
+            sums = np.zeros((features + 1, block))
+            patterns = np.zeros(block, np.uint16)
+            sum_tables(part, self._tables, codes, sums, patterns, explained, score, told)
+            if self._paths.value.size:
+                sum_paths(part, self._paths, self._longest, explained, score, told)
+
+        if rows:
+            _in_threads(run, rows, block, least=ROWS_PER_THREAD)
         return contributions, raw
+
+
+def _in_threads(run: Callable[[int, int], None], rows: int, block: int, *, least: int) -> None:
+    """Call `run` on stretches of whole blocks of the rows, in threads where there are enough."""
+    threads = min(THREADS, _cores(), max(rows // least, 1))
+    if threads == 1:
+        return run(0, rows)
+    blocks = -(-rows // block)
+    edges = [min(block * (blocks * at // threads), rows) for at in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(run, edges[:-1], edges[1:]))
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Thresholds:

@@ -14,6 +14,7 @@ from models.trees import MISSING_NAN, MISSING_ZERO
 
 ZERO = float(np.float32(1e-35))  # LightGBM takes what is nearer to 0 than this for 0
 BLOCK_ROWS = 512  # the codes and sums of a block stay in the second-level cache
+BLOCK_SCORES = 2048  # without contributions a block may be longer
 
 Floats = npt.NDArray[np.float64]
 Wholes = npt.NDArray[np.int64]
@@ -183,28 +184,37 @@ def _add_looked_up(
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _encode(X: Floats, t: Tables, codes: Codes) -> None:
-    """The codes of a block of rows, feature by feature."""
-    for f in range(X.shape[1]):
+def _encode(X: Floats, first: int, t: Tables, codes: Codes) -> None:
+    """The codes of a block of rows, whose columns are the features from `first` on."""
+    for column in range(X.shape[1]):
+        f = first + column
         low, high = t.thresholds_from[f], t.thresholds_from[f + 1]
         if high > low:
             for i in range(X.shape[0]):
-                code = _code(X[i, f], t.thresholds, low, high, t.missing[f], t.missing_code)
-                codes[f, i] = code
+                code = _code(X[i, column], t.thresholds, low, high, t.missing[f], t.missing_code)
+                codes[column, i] = code
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _match(t: Tables, group: int, codes: Codes, patterns: Patterns) -> None:
-    """Which of the group's conditions hold for each row of the block, a bit for each."""
-    patterns[:] = (1 << t.bits[group]) - 1
+def _match(t: Tables, group: int, first: int, codes: Codes, patterns: Patterns) -> int:
+    """Clear the bits of the group's conditions that fail, and count the conditions looked at.
+
+    Those are the ones on the features that `codes` holds, from `first` on.
+    """
+    seen = 0
     for c in range(t.conditions_from[group], t.conditions_from[group + 1]):
+        column = t.feature[c] - first
+        if column < 0 or column >= codes.shape[0]:
+            continue
+        seen += 1
         keep = patterns.dtype.type(0xFFFF ^ (1 << t.bit[c]))
         one = codes.dtype.type(t.missing_left[c])
         limit = codes.dtype.type(t.code[c] + t.missing_left[c])
         if t.inverted[c]:
-            _clear_left(codes[t.feature[c]], one, limit, keep, patterns)
+            _clear_left(codes[column], one, limit, keep, patterns)
         else:
-            _clear_right(codes[t.feature[c]], one, limit, keep, patterns)
+            _clear_right(codes[column], one, limit, keep, patterns)
+    return seen
 
 
 @_compiled  # type: ignore[untyped-decorator]
@@ -227,12 +237,13 @@ def sum_tables(
     block = patterns.size
     for start in range(0, rows, block):
         n = min(block, rows - start)
-        _encode(X[start : start + n], t, codes)
+        _encode(X[start : start + n], 0, t, codes)
         sums[:] = 0.0
 
         for g in range(t.bits.size):
-            _match(t, g, codes, patterns)
             size = 1 << t.bits[g]
+            patterns[:] = size - 1
+            _match(t, g, 0, codes, patterns)
             at = t.scores_from[g]
             _add_looked_up(sums[features], t.scores[at : at + size], patterns)
             if explained:
@@ -246,6 +257,58 @@ def sum_tables(
             if explained:
                 for f in range(features):
                     contributions[start + i, f] = sums[f, i]
+
+
+@_apart  # type: ignore[untyped-decorator]
+def _repeat(values: Patterns, times: int, out: Patterns) -> None:
+    for i in range(values.size):
+        out[i * times : (i + 1) * times] = values[i]
+
+
+@_apart  # type: ignore[untyped-decorator]
+def _add_to_each(sums: Floats, table: Floats, patterns: Patterns, times: int) -> None:
+    for i in range(patterns.size):
+        value = table[patterns[i]]
+        for j in range(i * times, (i + 1) * times):
+            sums[j] += value
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def sum_repeated(
+    X: Floats,
+    then: Floats,
+    t: Tables,
+    codes: Codes,
+    codes_then: Codes,
+    patterns: Patterns,
+    patterns_then: Patterns,
+    raw: Floats,
+) -> None:
+    """Fill `raw` for each row of X beside each of its rows of `then`, which hold the last features.
+
+    What depends on X alone is looked at once for all of them; terms are added in the order of
+    `sum_tables`. A block of X is as long as `patterns`.
+    """
+    rows, first = X.shape
+    block = patterns.size
+    times = patterns_then.size // block
+    for start in range(0, rows, block):
+        n = min(block, rows - start)
+        _encode(X[start : start + n], 0, t, codes)
+        _encode(then[start * times : (start + n) * times], first, t, codes_then)
+        sums = raw[start * times : (start + n) * times]
+
+        for g in range(t.bits.size):
+            size = 1 << t.bits[g]
+            table = t.scores[t.scores_from[g] : t.scores_from[g] + size]
+            patterns[:] = size - 1
+            seen = _match(t, g, 0, codes, patterns)
+            if seen == t.conditions_from[g + 1] - t.conditions_from[g]:
+                _add_to_each(sums, table, patterns[:n], times)
+            else:
+                _repeat(patterns, times, patterns_then)
+                _match(t, g, first, codes_then, patterns_then)
+                _add_looked_up(sums, table, patterns_then[: n * times])
 
 
 @_compiled  # type: ignore[untyped-decorator]

@@ -170,3 +170,37 @@ def test_more_than_254_thresholds_take_wider_codes():
     ours = tabulated(trained(**MODELS["more than 254 thresholds"]))
     assert ours._tables.missing_code == 0xFFFF
     assert ours._tables.bits.size
+
+
+@pytest.mark.parametrize("name", ["15 leaves", "more than 254 thresholds"])
+@pytest.mark.parametrize("m", [1, 7, 31])
+def test_rows_beside_each_of_several_others_give_the_bits_of_all_of_them_stacked(name, m):
+    ours = tabulated(trained(**MODELS[name]))
+    X, then = rows(400, seed=3)[:, :5], rows(400 * m, seed=4)[:, 5:].reshape(400, m, 3)
+    stacked = np.concatenate([np.repeat(X, m, axis=0), then.reshape(-1, 3)], axis=1)
+    together = ours.predict_each(X, then)
+    assert np.array_equal(together, ours.predict(stacked).reshape(400, m))
+    assert np.array_equal(ours.predict_each(X[[7]], then[[7]]), together[[7]])
+
+
+def test_rows_beside_others_are_scored_by_trees_without_tables_too(monkeypatch):
+    tables = MIXED.predict_each(rows(20)[:, :6], rows(60)[:, 6:].reshape(20, 3, 2))
+    monkeypatch.setattr(treeshap, "DEEPEST_FEATURES", -1)
+    walked = tabulated(trained(leaves=15, trees=60))
+    again = walked.predict_each(rows(20)[:, :6], rows(60)[:, 6:].reshape(20, 3, 2))
+    np.testing.assert_allclose(again, tables, rtol=0, atol=1e-12)
+    assert MIXED.predict_each(np.zeros((0, 6)), np.zeros((0, 3, 2))).shape == (0, 3)
+
+
+@pytest.mark.parametrize("count", [1, 513, 1024, 5000])
+def test_threads_share_the_rows_and_change_no_bit(count, monkeypatch):
+    X = rows(count, seed=11)
+    ran = []
+    for cores in (1, 2, 3):
+        monkeypatch.setattr(treeshap, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(treeshap, "THREADS", 3)
+        monkeypatch.setattr(treeshap, "ROWS_PER_THREAD", 300)
+        later = X[:, 6:, None].repeat(3, axis=2).transpose(0, 2, 1)
+        ran.append((*MIXED.explain(X), MIXED.predict(X), MIXED.predict_each(X[:, :6], later)))
+    for one, *others in zip(*ran, strict=True):
+        assert all(np.array_equal(one, other) for other in others)
