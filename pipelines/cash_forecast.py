@@ -1,0 +1,116 @@
+"""The cash forecast: what of the open invoices comes in over the next weeks, and what came."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models import cash
+from models.cash import WEEK_ENDS, WEEKS, CashForecast, PastWindow, Shocks
+from models.late_payment import LatePaymentModel, Snapshots
+from pipelines import labels, landmarks
+from pipelines.features import Peers
+from pipelines.landmarks import Prepared
+from pipelines.ledger import Ledger, rows_of
+from pipelines.settlement import PAYMENT, RETURN, Settlement, is_open, open_cents, settle
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+PAST_WINDOWS = 6  # past days that show the shocks
+APART_DAYS = 28  # between one and the next
+WARM_UP_DAYS = 90  # a ledger's first months show its customers without their past
+_LEAST_INVOICES = 100  # fewer open ones say too little of what they have in common
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The cash expected of what was open on a day, and the shocks that made its interval."""
+
+    as_of: int
+    invoices: int
+    open_cents: int
+    cash: CashForecast
+    shocks: Shocks
+
+
+def forecast(ledger: Ledger, model: LatePaymentModel, *, as_of: int, seed: int = 0) -> Forecast:
+    """The next weeks' cash from the invoices open on the day; new invoices would add to it."""
+    prepared = landmarks.prepare(ledger.known_before(as_of))
+    peers = Peers.from_columns(model.peers)
+    invoice = np.flatnonzero(is_open(prepared.settlement, as_of))
+    snapshots = _snapshots(prepared, invoice, as_of, peers)
+    amounts = open_cents(prepared.settlement, as_of)[invoice]
+    shocks = cash.estimate(past_windows(prepared, model, as_of=as_of, peers=peers))
+    told = cash.forecast(
+        model.predict_curve(snapshots, _week_ends(len(invoice))),
+        amounts,
+        prepared.settlement.customer[invoice].astype(np.int64),
+        shocks,
+        seed=seed,
+    )
+    return Forecast(as_of, len(invoice), int(amounts.sum()), told, shocks)
+
+
+def past_windows(
+    prepared: Prepared, model: LatePaymentModel, *, as_of: int, peers: Peers
+) -> list[PastWindow]:
+    """What the customers' curves said on past days whose weeks have ended, and what came.
+
+    The curve answers there, not the trees: it learns nothing from what came after the day, and
+    the trees have seen these very invoices.
+    """
+    settlement, windows = prepared.settlement, []
+    for back in range(PAST_WINDOWS):
+        day = as_of - 7 * WEEKS - APART_DAYS * back
+        invoice = np.flatnonzero(is_open(settlement, day) & labels.is_labelled(settlement))
+        if day < model.cohorts.observed_from + WARM_UP_DAYS or len(invoice) < _LEAST_INVOICES:
+            break
+        snapshots = _snapshots(prepared, invoice, day, peers)
+        weeks_after = (settlement.settled_day[invoice].astype(np.int64) - day) // 7
+        windows.append(
+            PastWindow(
+                curve=model.customer_curve(snapshots, _week_ends(len(invoice))),
+                week=np.clip(weeks_after, 0, WEEKS),
+                customer=settlement.customer[invoice].astype(np.int64),
+                open_cents=open_cents(settlement, day)[invoice],
+            )
+        )
+    return windows
+
+
+def came(ledger: Ledger, *, as_of: int) -> Floats:
+    """The cash that came each week for what was open on the day; NaN for weeks not yet over.
+
+    Payments less what went back, as far as they were applied; credit notes are not cash. The
+    ledger ends with its last movement.
+    """
+    known = settle(ledger.known_before(as_of))
+    was_open = ledger.known_before(as_of).invoices["invoice_id"].filter(is_open(known, as_of))
+    settlement = settle(ledger)
+    invoice = rows_of(was_open, among=ledger.invoices["invoice_id"])
+    return _received(settlement, invoice, as_of)
+
+
+def _received(settlement: Settlement, invoice: Rows, as_of: int) -> Floats:
+    moved = settlement.movements
+    asked = np.zeros(len(settlement.amount_cents), bool)
+    asked[invoice] = True
+    is_cash = (moved.kind == PAYMENT) | (moved.kind == RETURN)
+    week = (moved.day.astype(np.int64) - as_of) // 7
+    later = is_cash & asked[moved.invoice] & (moved.known_day >= as_of) & (week < WEEKS)
+    # what happened before the day and was booked after it is the first week's: then it is seen
+    received = np.bincount(
+        np.maximum(week[later], 0), weights=moved.applied_cents[later], minlength=WEEKS
+    )
+    ends = as_of + np.array(WEEK_ENDS)
+    last = int(moved.known_day.max(initial=0))
+    return np.where(ends <= last, received, np.nan)
+
+
+def _snapshots(prepared: Prepared, invoice: Rows, day: int, peers: Peers) -> Snapshots:
+    return landmarks.take(prepared, invoice, np.full(len(invoice), day, np.int32), peers=peers)
+
+
+def _week_ends(rows: int) -> npt.NDArray[np.int32]:
+    return np.broadcast_to(np.array(WEEK_ENDS, np.int32), (rows, WEEKS)).copy()
