@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+CARD = "card.md"  # tells of the model; which model it is, the other files decide
 CHAMPION = "CHAMPION"  # names the bundle that answers, among the bundles of a folder
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -138,7 +139,7 @@ def install(folder: Path, *, among: Path) -> str:
     manifest = check(folder)
     target = among / manifest.version
     if target.exists():
-        if check(target).files != manifest.files:
+        if _of_model(check(target)) != _of_model(manifest):
             raise BundleRefused(manifest.version, f"another model has this version in {among}")
         return manifest.version
 
@@ -146,6 +147,13 @@ def install(folder: Path, *, among: Path) -> str:
         for name in (*manifest.files, MANIFEST):
             shutil.copyfile(folder / name, aside / name)
     return manifest.version
+
+
+def card(folder: Path) -> str | None:
+    """What a checked bundle's card says, None for a bundle made before there were cards."""
+    if CARD not in check(folder).files:
+        return None
+    return (folder / CARD).read_text(encoding="utf-8")
 
 
 def crown(version: str, *, among: Path) -> None:
@@ -192,6 +200,11 @@ def _names(folder: Path) -> set[str]:
         if path.is_symlink() or not path.is_file():
             raise BundleRefused(path.name, "must be a plain file")
     return {path.name for path in folder.iterdir()}
+
+
+def _of_model(manifest: Manifest) -> dict[str, str]:
+    """The hashes of the files that answer."""
+    return {name: digest for name, digest in manifest.files.items() if name != CARD}
 
 
 def _digests(folder: Path) -> dict[str, str]:

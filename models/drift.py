@@ -19,12 +19,12 @@ Codes = npt.NDArray[np.int64]
 DRAWS = 200
 BINS = 10
 _LEAST_SHARE = 1e-3  # an empty bin must not make the index infinite
-_TAIL = 0.05  # left out on either side: intervals of 90 %
+_TAIL = 0.025  # left out on either side: intervals of 95 %
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure, and the 90 % interval that other customers of the same kind would put it in."""
+    """A figure, and the 95 % interval that other customers of the same kind would put it in."""
 
     value: float
     low: float

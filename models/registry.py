@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "puntuale"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+PROMOTED, NOT_PROMOTED = "promoted", "not promoted"  # the verdicts on a version
 _LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "mlflow")
 _NEEDED_TO_LOAD = ("lightgbm", "numpy", "pandas")  # what the logged native trees want, pinned
 _FILES = "extra_files"  # where MLflow keeps our bundle beside the native trees
@@ -52,6 +53,36 @@ class Registered:
     version: str
     bundle_path: str  # below the artifact root, so that a moved home still finds it
     manifest_sha256: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version as it is listed: its numbers, who it is now and what was decided."""
+
+    number: str
+    version: str
+    aliases: tuple[str, ...]
+    verdict: str
+    why: str
+
+    @property
+    def cut_off(self) -> str:
+        """The day that ends its training data: the beginning of its name."""
+        return self.version[: len("2026-07-01")]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a tuning: what was tried and how good it was."""
+
+    number: int
+    parameters: Mapping[str, float]
+    metrics: Mapping[str, float]
+    state: str
+
+
+class NoEarlierChampion(LookupError):  # noqa: N818 - the name says what is missing
+    """There is no such version to go back to."""
 
 
 class Registry:
@@ -87,13 +118,7 @@ class Registry:
             if fault.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
             raise
-        tags = found.tags
-        return Registered(
-            str(found.version),
-            tags["bundle_version"],
-            tags["bundle_path"],
-            tags["manifest_sha256"],
-        )
+        return _registered(found)
 
     def promote(self, number: str) -> None:
         """Make this version the champion, and keep who was it before for going back."""
@@ -103,15 +128,43 @@ class Registry:
             client.set_registered_model_alias(NAME, PREVIOUS, before.number)
         client.set_registered_model_alias(NAME, CHAMPION, number)
 
-    def roll_back(self) -> Registered:
-        """Let champion and previous champion change places; the new champion."""
+    def roll_back(self, to: str | None = None) -> Registered:
+        """Let the previous champion, or an earlier version that was one, be champion again."""
+        number = self._previous() if to is None else self._once_champion(to)
+        self.promote(number)
         _, client = self._client()
-        champion, previous = self.at(CHAMPION), self.at(PREVIOUS)
-        if champion is None or previous is None:
-            raise LookupError("there is no earlier champion to go back to")
-        client.set_registered_model_alias(NAME, CHAMPION, previous.number)
-        client.set_registered_model_alias(NAME, PREVIOUS, champion.number)
-        return previous
+        return _registered(client.get_model_version(NAME, number))
+
+    def versions(self) -> list[Version]:
+        """All registered versions, the newest first."""
+        _, client = self._client()
+        registered = client.search_registered_models(f"name = '{NAME}'")
+        aliases = dict(registered[0].aliases) if registered else {}
+        found = client.search_model_versions(f"name = '{NAME}'") if registered else []
+        return [
+            Version(
+                str(v.version),
+                v.tags["bundle_version"],
+                tuple(sorted(a for a, number in aliases.items() if str(number) == str(v.version))),
+                v.tags.get("verdict", ""),
+                v.tags.get("why", ""),
+            )
+            for v in sorted(found, key=lambda v: -int(v.version))
+        ]
+
+    def log_tuning(self, name: str, trials: Sequence[Trial], *, result: Mapping[str, Any]) -> None:
+        """Log a tuning: a run with its result, and below it a run for each trial."""
+        with self._running(name) as (mlflow, client, parent):
+            mlflow.log_dict(dict(result), "tables/tuning.json")
+            mlflow.set_tag("kind", "tuning")
+            experiment = mlflow.get_run(parent).info.experiment_id
+            for trial in trials:
+                with mlflow.start_run(
+                    experiment_id=experiment, run_name=f"trial {trial.number}", nested=True
+                ):
+                    mlflow.log_params(dict(trial.parameters))
+                    mlflow.log_metrics(dict(trial.metrics))
+                    mlflow.set_tag("state", trial.state)
 
     def note(self, number: str, **tags: str) -> None:
         """Write on a version what was decided about it."""
@@ -129,6 +182,20 @@ class Registry:
             if _sha256(folder / MANIFEST) != registered.manifest_sha256:
                 raise BundleRefused(MANIFEST, "is not the one that was registered")
             return to / bundle.install(folder, among=to)
+
+    def _previous(self) -> str:
+        champion, previous = self.at(CHAMPION), self.at(PREVIOUS)
+        if champion is None or previous is None:
+            raise NoEarlierChampion("there is no earlier champion to go back to")
+        return previous.number
+
+    def _once_champion(self, asked: str) -> str:
+        once = [v for v in self.versions() if v.verdict == PROMOTED]
+        for version in once:
+            if asked in (version.number, version.version):
+                return version.number
+        names = [v.version for v in once]
+        raise NoEarlierChampion(f"version must be one that was champion {names}, got: {asked!r}")
 
     def _files(self, registered: Registered, temporary: Path) -> Path:
         if self._root and (Path(self._root) / registered.bundle_path).is_dir():
@@ -175,6 +242,13 @@ class Registry:
         )
         client.set_registered_model_alias(NAME, CHALLENGER, made.version)
         return Registered(str(made.version), version, path, tags["manifest_sha256"])
+
+
+def _registered(found: Any) -> Registered:
+    tags = found.tags
+    return Registered(
+        str(found.version), tags["bundle_version"], tags["bundle_path"], tags["manifest_sha256"]
+    )
 
 
 def _mlflow() -> ModuleType:

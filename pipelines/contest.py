@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models import metrics
+from models import drift, metrics
+from models.drift import Interval
 from models.horizons import HORIZONS_DAYS, column
 from models.metrics import Bin, Floats
 
 CHALLENGER, CHAMPION, CURVE = "challenger", "champion", "customer curve"
+ISSUE = "issue"  # the test that asks about each invoice on its day of issue
+NO_SKILL = 0.5  # the AUC of whoever knows nothing
 NOISE = 0.003  # log-loss; a smaller difference comes and goes with the sample
-_SURE_ERRORS = 2.0  # standard errors that make a difference more than the luck of the rows
+SURE_ERRORS = 2.0  # standard errors that make a difference more than luck
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class Contest:
     y: Floats
     said: Mapping[str, Floats]
     tests: npt.NDArray[np.str_]  # of each row: "issue" or "portfolio"
+    customers: npt.NDArray[np.int64] | None = None  # of each row; None: each row is its own
+    weights: tuple[float, float] | None = None  # of the challenger's trees against the curve
+    notes: tuple[str, ...] = ()  # who is not compared, and why
 
     def figures(self) -> dict[str, float]:
         """Log-loss, Brier score, AUC and calibration error by contender, test and horizon."""
@@ -36,6 +42,26 @@ class Contest:
                     for metric, value in _measured(self.y[rows, h], p[rows, h]).items():
                         told[f"{name.replace(' ', '_')}.{test}.{metric}.{column(days)}"] = value
         return {name: value for name, value in told.items() if not np.isnan(value)}
+
+    def skill(self) -> tuple[str, Interval] | None:
+        """How well the challenger tells late from not late: the horizon, and the AUC there.
+
+        On the day of issue, when no invoice is late yet and its age tells nothing, and where
+        outcomes are most mixed; None where all came alike.
+        """
+        rows = self.tests == ISSUE if (self.tests == ISSUE).any() else np.ones(len(self.y), bool)
+        mixed = [_rarer(self.y[rows, h]) for h in range(self.y.shape[1])]
+        if not max(mixed, default=0):
+            return None
+        h = int(np.argmax(mixed))
+        rows = rows & ~np.isnan(self.y[:, h])
+        said, customers = self.said[CHALLENGER][rows, h], self.customer_of_row[rows]
+        return column(HORIZONS_DAYS[h]), drift.auc(self.y[rows, h], said, customers)
+
+    @property
+    def customer_of_row(self) -> npt.NDArray[np.int64]:
+        """Each row's customer; where none is told, every row is its own."""
+        return np.arange(len(self.y)) if self.customers is None else self.customers
 
     def reliability(self) -> dict[str, list[Bin]]:
         """What the challenger said against what came, by horizon."""
@@ -57,40 +83,70 @@ class Verdict:
 
 
 def decide(contest: Contest) -> Verdict:
-    """The challenger takes over unless it loses to somebody, on either test.
+    """The challenger takes over if it has skill, unless it loses to somebody, on either test.
 
     To lose is to have a higher mean log-loss by more than the noise and by more than the luck of
-    the rows explains. Rows of one customer are not independent, so that luck is understated: a
-    challenger is turned down too often rather than too seldom.
+    the customers explains. To have no skill is to rank the invoices no better than chance might.
     """
     if not len(contest.y) or np.isnan(contest.y).all():
-        return Verdict(False, ("no outcome has matured in the window: there is nothing to judge",))
+        why = "no outcome has matured in the window: there is nothing to judge"
+        return Verdict(False, (why, *contest.notes))
 
-    lost, why = False, []
+    has_skill, of_skill = _skill(contest)
+    lost, why_not = False, []
     for other in (name for name in (CHAMPION, CURVE) if name in contest.said):
         for test in np.unique(contest.tests):
-            worse, error = _difference(contest, other, contest.tests == test)
-            loses = worse > max(NOISE, _SURE_ERRORS * error)
+            worse, error = difference(contest, CHALLENGER, other, contest.tests == test)
+            loses = worse > max(NOISE, SURE_ERRORS * error)
             lost = lost or loses
-            why.append(
+            why_not.append(
                 f"{'loses' if loses else 'does not lose'} to the {other} ({test}): log-loss "
                 f"{worse:+.4f} ± {error:.4f}"
             )
-    return Verdict(not lost, tuple(why))
+    return Verdict(has_skill and not lost, (of_skill, *why_not, *contest.notes))
 
 
-def _difference(contest: Contest, other: str, rows: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """How much more the outcomes surprise the challenger than the other, and its standard error."""
+def _skill(contest: Contest) -> tuple[bool, str]:
+    """Whether the challenger ranks better than chance, and the sentence that says so."""
+    if (found := contest.skill()) is None:
+        return False, "no skill that can be told from none: all outcomes of the window are alike"
+    horizon, seen = found
+    told = f"AUC {seen.value:.3f} ({seen.low:.3f} to {seen.high:.3f}) for {horizon} at issue"
+    if seen.low > NO_SKILL:
+        return True, f"tells late from not late: {told}"
+    blend = ""
+    if contest.weights is not None:
+        near, far = contest.weights
+        blend = f"; the trees' weights are {near:g} and {far:g}"
+        blend += ": the customer's curve answers" if not near and not far else ""
+    return False, f"no skill that can be told from none: {told}{blend}"
+
+
+def difference(
+    contest: Contest, one: str, other: str, rows: npt.NDArray[np.bool_]
+) -> tuple[float, float]:
+    """How much more the outcomes surprise one than the other, and its standard error.
+
+    Rows of one customer are not independent; customers are taken to be.
+    """
     y = contest.y[rows]
-    challenger, rival = contest.said[CHALLENGER][rows], contest.said[other][rows]
     told = ~np.isnan(y)
     filled = np.where(told, y, 0.0)
-    by_cell = metrics.surprise(filled, challenger) - metrics.surprise(filled, rival)
+    by_cell = metrics.surprise(filled, contest.said[one][rows])
+    by_cell -= metrics.surprise(filled, contest.said[other][rows])
     has_outcome = told.any(axis=1)
     by_row = (by_cell * told).sum(axis=1)[has_outcome] / told.sum(axis=1)[has_outcome]
     if len(by_row) < 2:
         return 0.0, 0.0
-    return float(by_row.mean()), float(by_row.std(ddof=1) / np.sqrt(len(by_row)))
+    _, customer = np.unique(contest.customer_of_row[rows][has_outcome], return_inverse=True)
+    by_customer = np.bincount(customer, weights=by_row - by_row.mean())
+    return float(by_row.mean()), float(np.sqrt((by_customer**2).sum()) / len(by_row))
+
+
+def _rarer(y: Floats) -> int:
+    """How many outcomes of the rarer kind there are."""
+    late, paid = int(np.nansum(y == 1)), int(np.nansum(y == 0))
+    return min(late, paid)
 
 
 def _measured(y: Floats, p: Floats) -> dict[str, float]:

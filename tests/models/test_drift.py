@@ -77,7 +77,7 @@ def test_the_auc_is_the_metrics_own_and_its_interval_holds_the_truth_of_noise() 
         assert seen.value == metrics.auc(y, p)
         covered += seen.covers(0.5)
 
-    assert 30 <= covered <= 40  # 36 expected
+    assert 34 <= covered <= 40  # 38 expected
 
 
 def test_an_auc_with_one_side_empty_is_not_a_number() -> None:

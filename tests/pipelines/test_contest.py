@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pipelines.contest import CHALLENGER, CHAMPION, CURVE, Contest, decide
+from pipelines.contest import CHALLENGER, CHAMPION, CURVE, Contest, decide, difference
 
 ROWS = 4000
 
@@ -20,8 +22,9 @@ def test_a_challenger_that_equals_the_others_takes_over() -> None:
     verdict = decide(contest(challenger=0, champion=0, customer_curve=0))
 
     assert verdict.promoted
-    assert len(verdict.why) == 4
-    assert all("does not lose" in reason for reason in verdict.why)
+    assert len(verdict.why) == 5
+    assert verdict.why[0].startswith("tells late from not late: AUC 0.7")
+    assert all("does not lose" in reason for reason in verdict.why[1:])
 
 
 @pytest.mark.parametrize("better", ["champion", "customer_curve"])
@@ -79,3 +82,38 @@ def test_reliability_is_the_challengers() -> None:
     assert set(groups) == {"p_late_0", "p_late_30", "p_late_60", "p_late_90"}
     assert all(abs(g.predicted - g.observed) < 0.1 for group in groups.values() for g in group)
     assert CURVE not in groups
+
+
+def test_a_challenger_whose_skill_cannot_be_told_from_none_stays_where_it_is() -> None:
+    known = contest(challenger=0, customer_curve=0)
+    guesses = np.sort(np.random.default_rng(2).uniform(size=known.y.shape), axis=1)[:, ::-1]
+    blind = {name: guesses for name in (CHALLENGER, CURVE)}
+    verdict = decide(Contest(known.y, blind, known.tests, weights=(0.0, 0.0)))
+
+    assert not verdict.promoted
+    assert verdict.why[0].startswith("no skill that can be told from none: AUC 0.")
+    assert "the trees' weights are 0 and 0: the customer's curve answers" in verdict.why[0]
+
+
+def test_outcomes_that_are_all_alike_show_no_skill() -> None:
+    known = contest(challenger=0, customer_curve=0)
+    verdict = decide(Contest(np.ones_like(known.y), known.said, known.tests))
+
+    assert not verdict.promoted
+    assert "all outcomes of the window are alike" in verdict.why[0]
+
+
+def test_one_customers_rows_count_as_one_customers_luck() -> None:
+    known = contest(challenger=0.1, customer_curve=0)
+    rows = known.tests == "issue"
+    alone = difference(known, CHALLENGER, CURVE, rows)
+    together = difference(replace(known, customers=np.arange(ROWS) // 400), CHALLENGER, CURVE, rows)
+
+    assert together[0] == alone[0]
+    assert together[1] != alone[1]
+
+
+def test_who_is_not_compared_is_named_with_the_reason() -> None:
+    told = replace(contest(challenger=0, customer_curve=0), notes=("the champion is too young",))
+
+    assert decide(told).why[-1] == "the champion is too young"
