@@ -1,4 +1,9 @@
-"""The warnings: rules read from data, over the columns of the feature book."""
+"""The warnings: rules read from data, over the columns of the feature book.
+
+A rule takes more to begin a signal than to keep it up, so that a value that hovers at the threshold
+does not make it come and go. Whether a signal stands therefore depends on the days before, which
+`pipelines.onset` replays.
+"""
 
 import math
 import tomllib
@@ -12,9 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from models import wording
-from models.claims import Claim, Columns, Side, require
+from models.claims import Claim, Columns, Flags, Side, require
+
+Days = npt.NDArray[np.int32]
 
 SEVERITIES = ("low", "medium", "high")
+NOT_STANDING = np.int32(-(1 << 30))  # in place of a day, for a signal that does not stand
 
 
 class Signal(NamedTuple):
@@ -34,7 +42,9 @@ class Rule:
     code: str
     measure: Side
     cutoffs: tuple[float, float, float]
+    leave: float  # it goes on while the measure is not below
     when: tuple[Claim, ...]
+    stay: tuple[Claim, ...]  # what must go on holding
     before: Side
     now: Side
     unit: str
@@ -45,7 +55,28 @@ class Rule:
     @property
     def names(self) -> set[str]:
         sides = {side.name for side in (self.measure, self.before, self.now) if side.name}
-        return sides.union(*(claim.names for claim in self.when))
+        return sides.union(*(claim.names for claim in (*self.when, *self.stay)))
+
+    def begins(self, columns: Columns) -> Flags:
+        """Where all is seen that it takes to begin the signal."""
+        return _all(self.when, self.measure.of(columns) >= self.cutoffs[0], columns)
+
+    def stays(self, columns: Columns) -> Flags:
+        """Where a signal that already stood goes on."""
+        stays = _all(self.stay, self.measure.of(columns) >= self.leave, columns)
+        return stays | self.begins(columns)
+
+    def since_by_age(self, columns: Columns, as_of: Days) -> Days:
+        """The day on which a measure that grows by one each day reached its cut-off."""
+        measure = self.measure.of(columns)
+        days = np.floor(np.where(measure >= self.cutoffs[0], measure - self.cutoffs[0], 0))
+        return np.where(self.begins(columns), as_of - days, NOT_STANDING).astype(np.int32)
+
+
+def _all(claims: Sequence[Claim], holds: Flags, columns: Columns) -> Flags:
+    for claim in claims:
+        holds = holds & claim.holds(columns)
+    return holds
 
 
 class RulesError(ValueError):
@@ -72,27 +103,35 @@ def parse(text: str) -> tuple[Rule, ...]:
 def _rule(code: str, table: object) -> Rule:
     if not isinstance(table, Mapping):
         raise ValueError("expected a table of the rule's keys")
-    optional = {"when": [], "ages": False}
+    optional = {"when", "stay", "leave", "ages"}
     known = {*(f.name for f in fields(Rule)), *SEVERITIES} - {"code", "cutoffs"}
-    wrong = [f"{name} is missing" for name in sorted(known - table.keys() - optional.keys())]
+    wrong = [f"{name} is missing" for name in sorted(known - table.keys() - optional)]
     wrong += [f"{name} is not a key of a rule" for name in sorted(table.keys() - known)]
     if wrong:
         raise ValueError("; ".join(wrong))
     low, medium, high = (float(table[name]) for name in SEVERITIES)
     if not low < medium < high:
         raise ValueError(f"expected low < medium < high, got: {low}, {medium}, {high}")
+    leave = float(table.get("leave", low))
+    if not leave <= low:
+        raise ValueError(f"expected leave <= low, got: {leave}, {low}")
+    ages, when = bool(table.get("ages", False)), table.get("when", [])
+    if ages and (when or leave < low):
+        raise ValueError("what ages is told by its measure alone: expected no when and no leave")
     wording.quantity(1.0, table["unit"], "en")
     return Rule(
         code=code,
         measure=Side.parse(table["measure"]),
         cutoffs=(low, medium, high),
-        when=tuple(Claim.parse(text) for text in table.get("when", [])),
+        leave=leave,
+        when=tuple(Claim.parse(text) for text in when),
+        stay=tuple(Claim.parse(text) for text in table.get("stay", when)),
         before=Side.parse(table["before"]),
         now=Side.parse(table["now"]),
         unit=table["unit"],
         it=table["it"],
         en=table["en"],
-        ages=bool(table.get("ages", False)),
+        ages=ages,
     )
 
 
@@ -105,30 +144,33 @@ def detect(
     values: Columns,
     rules: Sequence[Rule] | None = None,
     *,
-    as_of: npt.NDArray[np.int32] | None = None,
+    as_of: Days | None = None,
+    since: Mapping[str, Days] | None = None,
 ) -> list[list[Signal]]:
     """For each row its signals, in the order of the rules.
 
-    `values` are the feature book's columns by name. With `as_of` (days since 1970-01-01) the
-    signals whose measure is an age carry the day they began.
+    `values` are the feature book's columns by name. `since` tells by rule the days since which the
+    signals stand (NOT_STANDING where they do not); without it, those are given that begin or begin
+    again, and with `as_of` (days since 1970-01-01) those whose measure is an age carry their day.
     """
     rules = default_rules() if rules is None else rules
     require(values, set().union(*(rule.names for rule in rules)), for_what="the signal rules")
     rows = max((np.size(column) for column in values.values()), default=0)
     found: list[list[Signal]] = [[] for _ in range(rows)]
     for rule in rules:
-        measure = rule.measure.of(values)
-        present = measure >= rule.cutoffs[0]
-        for claim in rule.when:
-            present = present & claim.holds(values)
-        before, now = rule.before.of(values), rule.now.of(values)
-        severity = np.searchsorted(rule.cutoffs, measure, side="right") - 1
-        for i in np.flatnonzero(present):
-            since = None
-            if rule.ages and as_of is not None:
-                since = int(as_of[i]) - math.floor(measure[i] - rule.cutoffs[0])
+        day = None
+        if since is not None:
+            day = since[rule.code]
+        elif rule.ages and as_of is not None:
+            day = rule.since_by_age(values, as_of)
+        stands = rule.begins(values) if day is None else day != NOT_STANDING
+        before, now, measure = (s.of(values) for s in (rule.before, rule.now, rule.measure))
+        before, now, measure = (np.broadcast_to(side, rows) for side in (before, now, measure))
+        severity = np.searchsorted(rule.cutoffs[1:], measure, side="right")
+        for i in np.flatnonzero(stands):
+            began = None if day is None else int(day[i])
             level = SEVERITIES[severity[i]]
-            found[i].append(Signal(rule.code, since, float(before[i]), float(now[i]), level))
+            found[i].append(Signal(rule.code, began, float(before[i]), float(now[i]), level))
     return found
 
 

@@ -1,6 +1,7 @@
 """The book of features: one family a file, and the one function that works them out."""
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -28,15 +29,22 @@ NODES = tuple(feature.node for feature in BOOK.values())
 STREAMS_VERSION = 1  # to be raised when the meaning of a stream changes: expressions cannot tell
 
 
-def compute(streams: Streams, invoice_rows: Whole, as_of: Whole, peers: Peers) -> Floats:
+def compute(
+    streams: Streams,
+    invoice_rows: Whole,
+    as_of: Whole,
+    peers: Peers,
+    *,
+    names: Sequence[str] | None = None,
+) -> Floats:
     """The book's values, one row for each question "this invoice, as of this day".
 
-    Missing is NaN. The bits of a row do not depend on what else is asked, or on what else the
-    streams hold.
+    `names` asks for some features only, in this order. Missing is NaN. The bits of a row do not
+    depend on what else is asked, or on what else the streams hold.
     """
     rows = np.asarray(invoice_rows, np.int64)
     return evaluate(
-        NODES,
+        NODES if names is None else [BOOK[name].node for name in names],
         {**streams.events, **peers.events},
         owners={
             "customer": streams.customer[rows],

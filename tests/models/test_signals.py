@@ -25,8 +25,12 @@ QUIET = {
     "paid_ratio_365": 1,
     "days_to_due": 10,
     "late0_share": 0.4,
-    "oldest_overdue_age": 0,
+    "limit_use": 0.5,
+    "limit_room": 1000,
+    "credit_line_cut": 0,
+    "broken_promises": 0,
 }
+TODAY = 20_000
 
 
 def columns(*rows):
@@ -35,7 +39,7 @@ def columns(*rows):
 
 
 def only(**row):
-    return detect(columns(row), as_of=np.array([20_000], np.int32))[0]
+    return detect(columns(row), as_of=np.array([TODAY], np.int32))[0]
 
 
 def test_a_quiet_customer_gives_no_signal():
@@ -67,21 +71,80 @@ def test_unpaid_more_than_over_the_year_is_a_gap():
 
 def test_a_customer_late_for_the_first_time_says_since_when():
     (found,) = only(late0_share=0, delay_mean=-2, days_to_due=-12)
-    assert found == ("first_late", 20_000 - 9, -2, 12, "medium")
+    assert found == ("first_late", None, -2, 12, "medium")
 
 
 def test_months_overdue_say_since_when():
-    (found,) = only(n_overdue=1, oldest_overdue_age=200)
+    (found,) = only(days_to_due=-200)
     assert found == ("prolonged_overdue", 20_000 - 140, 3, 200, "high")
 
 
+def test_a_limit_that_fell_is_a_cut_and_one_that_rose_is_not():
+    (found,) = only(credit_line_cut=-0.45)
+    assert found == ("credit_line_cut", None, 0, 0.45, "medium")
+    assert only(credit_line_cut=0.45) == []
+
+
+def test_owing_more_than_the_limit_is_over_it_and_owing_all_of_it_is_not():
+    (found,) = only(limit_use=1.6, limit_room=-600)
+    assert found == ("exposure_over_limit", None, 1, 1.6, "high")
+    assert only(limit_use=1, limit_room=0) == []
+
+
+def test_a_promise_that_was_not_kept_is_told():
+    (found,) = only(broken_promises=2)
+    assert found == ("broken_promise", None, 0, 2, "medium")
+
+
+def test_all_eight_signals_have_their_rule():
+    assert [rule.code for rule in signals.default_rules()] == [
+        "delay_drift",
+        "periodicity_break",
+        "paid_vs_invoiced_gap",
+        "credit_line_cut",
+        "exposure_over_limit",
+        "broken_promise",
+        "first_late",
+        "prolonged_overdue",
+    ]
+
+
+# What keeps each signal up without being enough to begin it.
+HOVERING = {
+    "delay_drift": {"delay_drift": 4, "delay_ewm_fast": -1},
+    "periodicity_break": {"periodicity_break": 2.5, "overdue": 1, "days_since_payment": 15},
+    "paid_vs_invoiced_gap": {"paid_vs_invoiced_gap": 0.25, "overdue": 1, "paid_ratio_365": 0.5},
+    "credit_line_cut": {"credit_line_cut": -0.15},
+    "exposure_over_limit": {"limit_use": 0.97, "limit_room": 10},
+    "first_late": {"days_to_due": -5, "late0_share": 0.08},
+}
+
+
+@pytest.mark.parametrize("code", HOVERING)
+def test_a_value_near_the_threshold_keeps_a_signal_up_and_does_not_begin_it(code):
+    row = columns(HOVERING[code], {})
+    rule = next(rule for rule in signals.default_rules() if rule.code == code)
+    assert rule.stays(row).tolist() == [True, False]
+    assert not rule.begins(row).any()
+    standing = {rule.code: np.array([TODAY - 5, signals.NOT_STANDING])}
+    (found,), none = detect(row, [rule], since=standing)
+    assert (found.code, found.since, found.severity) == (code, TODAY - 5, "low")
+    assert none == []
+
+
+@given(st.dictionaries(st.sampled_from(sorted(QUIET)), st.floats(-500, 500)))
+def test_what_begins_a_signal_keeps_it_up(row):
+    for rule in signals.default_rules():
+        assert rule.stays(columns(row)) >= rule.begins(columns(row))
+
+
 def test_each_row_has_its_own_signals():
-    found = detect(columns({}, {"n_overdue": 1, "oldest_overdue_age": 60}, {}))
+    found = detect(columns({}, {"days_to_due": -60}, {}))
     assert [len(row) for row in found] == [0, 1, 0]
 
 
 def test_severities_are_columns_again():
-    found = detect(columns({}, {"n_overdue": 1, "oldest_overdue_age": 100}))
+    found = detect(columns({}, {"days_to_due": -100}))
     back = signals.severities(found)
     assert back["signal_prolonged_overdue"].tolist() == [0, 2]
     assert back["signal_first_late"].tolist() == [0, 0]
@@ -103,7 +166,7 @@ def test_what_becomes_unknown_adds_no_signal(row, unknown):
 
 @given(st.floats(0, 500), st.floats(0, 500))
 def test_a_longer_overdue_is_never_milder(age, more):
-    first, second = (only(n_overdue=1, oldest_overdue_age=a) for a in (age, age + more))
+    first, second = (only(days_to_due=-a) for a in (age, age + more))
     levels = ("none", *signals.SEVERITIES)
     level = [levels.index(found[0].severity) if found else 0 for found in (first, second)]
     assert level[0] <= level[1]
@@ -155,6 +218,31 @@ def test_all_faults_of_the_rules_are_listed_at_once():
 
     [third]
     colour = "red"
+
+    [fourth]
+    measure = "n_open"
+    low = 1
+    medium = 2
+    high = 3
+    leave = 2
+    before = "n_open"
+    now = "n_open"
+    unit = "count"
+    it = "a"
+    en = "b"
+
+    [fifth]
+    measure = "n_open"
+    low = 1
+    medium = 2
+    high = 3
+    ages = true
+    when = ["n_open > 2"]
+    before = "n_open"
+    now = "n_open"
+    unit = "count"
+    it = "a"
+    en = "b"
     """
     with pytest.raises(RulesError) as refused:
         signals.parse(text)
@@ -162,6 +250,8 @@ def test_all_faults_of_the_rules_are_listed_at_once():
     assert "second: expected low < medium < high" in str(refused.value)
     assert "third: before is missing" in str(refused.value)
     assert "colour is not a key" in str(refused.value)
+    assert "fourth: expected leave <= low, got: 2.0, 1.0" in str(refused.value)
+    assert "fifth: what ages is told by its measure alone" in str(refused.value)
 
 
 def test_absent_columns_are_named():
