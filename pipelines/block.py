@@ -7,14 +7,11 @@ known day is strictly before `as_of - days`. What is known later cannot be reach
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from pipelines.events import Counts, Events, Flags, Floats, Whole
-
-if TYPE_CHECKING:
-    from pipelines.as_of import Node
 
 Values = Any  # one value for each query of a block, or the one value of a single question
 Key = tuple[Hashable, ...]
@@ -35,6 +32,13 @@ class Reachable(Protocol):
 
     name: str
     owner: str
+
+
+class Expression(Protocol):
+    """What has a value for each query, and the number by which that value is kept."""
+
+    number: int
+    evaluate: Callable[["Context"], Values]
 
 
 class Context:
@@ -61,13 +65,13 @@ class Context:
         }
         self.as_of: Values = as_of.astype(np.int64)
 
-    def value(self, node: "Node") -> Values:
+    def value(self, node: Expression) -> Values:
         value = self._known.get(node.number)
         if value is None:
             value = self._known[node.number] = node.evaluate(self)
         return value
 
-    def before(self, stream: "Reachable", days: int = 0) -> Values:
+    def before(self, stream: Reachable, days: int = 0) -> Values:
         """For each query, the number of events up to its owner's last one before as_of - days."""
         key = (stream.name, days)
         position = self._positions.get(key)
@@ -77,7 +81,7 @@ class Context:
             position = self._positions[key] = self.locate(events, owner, until)
         return position
 
-    def first(self, stream: "Reachable") -> Values:
+    def first(self, stream: Reachable) -> Values:
         """For each query, the number of events before its owner's first."""
         key = (stream.name, None)
         position = self._positions.get(key)
@@ -86,7 +90,7 @@ class Context:
             position = self._positions[key] = start[self.owners[stream.owner]]
         return position
 
-    def window(self, stream: "Reachable", days: int | None) -> tuple[Values, Values]:
+    def window(self, stream: Reachable, days: int | None) -> tuple[Values, Values]:
         """Where the window of so many days before as_of begins and ends; None: since the first."""
         key = (stream.name, days)
         window = self._windows.get(key)
