@@ -67,9 +67,16 @@ CAUSES = (
             ),
             Evidence.of(
                 "unallocated_cash",
-                "unallocated > 0 and overdue > 0",
-                "c'è un incasso non ancora abbinato alle fatture",
-                "there is cash not yet matched with invoices",
+                "unallocated >= amount and days_to_due < -7",  # less or earlier explains nothing
+                "c'è un incasso non ancora abbinato che coprirebbe la fattura",
+                "there is cash not yet matched that would cover the invoice",
+            ),
+            Evidence.of(
+                "left_behind",  # the customer pays, only this one got lost on the way
+                "days_to_due < -10 and -days_to_due > delay_max_365 and n_overdue <= 2"
+                " and delay_drift < 5 and n_settled >= 5",
+                "è in ritardo come nessun'altra, mentre le altre vengono pagate come sempre",
+                "it is late as no other was, while the others are paid as ever",
             ),
             Evidence.of(
                 "short_payer",
@@ -105,9 +112,9 @@ CAUSES = (
             ),
             Evidence.of(
                 "prolonged_overdue",
-                "signal_prolonged_overdue >= 1",
-                "ha una fattura scaduta da mesi",
-                "has an invoice overdue for months",
+                "oldest_overdue_age >= 60 and overdue_share >= 0.3",  # not one lost among many
+                "buona parte di quanto deve è scaduta, qualcosa da mesi",
+                "much of what is owed is overdue, some of it for months",
             ),
             Evidence.of(
                 "much_overdue",
@@ -116,8 +123,20 @@ CAUSES = (
                 "more than half of what is owed is overdue",
             ),
             Evidence.of(
+                "broken_promise",
+                "signal_broken_promise >= 1",
+                "ha promesso di pagare la fattura e non l'ha fatto",
+                "promised to pay the invoice and did not",
+            ),
+            Evidence.of(
+                "credit_line_cut",
+                "signal_credit_line_cut >= 1",
+                "il suo fido è stato ridotto",
+                "its credit limit was cut",
+            ),
+            Evidence.of(
                 "part_payments",  # now and then; who does it always is short paying
-                "n_partial_365 >= 3 and short_share < 0.3",
+                "n_partial_365 >= 3 and short_share < 0.3 and overdue_share >= 0.5",
                 "nell'ultimo anno ha pagato più volte a pezzi",
                 "paid in pieces several times over the last year",
             ),
@@ -131,7 +150,7 @@ CAUSES = (
         (
             Evidence.of(
                 "mostly_late",
-                "late0_share_365 >= 0.6 and n_settled >= 6 and delay_drift < 10",
+                "late0_share_365 >= 0.5 and n_settled >= 6 and delay_drift < 10",
                 "paga in ritardo la maggior parte delle fatture, da sempre",
                 "pays most invoices late, as ever",
             ),

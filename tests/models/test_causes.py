@@ -21,6 +21,10 @@ ORDINARY = {
     "late0_share_365": 0.2,
     "delay_drift": 0,
     "delay_mean_365": 1,
+    "delay_max_365": 12,
+    "days_to_due": -5,
+    "amount": 1000,
+    "oldest_overdue_age": 0,
 }
 
 
@@ -35,7 +39,7 @@ def test_nothing_seen_is_unknown():
 
 
 def test_a_dispute_is_administrative_whatever_else_is_seen():
-    code, evidence = hint(("prolonged_overdue", "high"), ("delay_drift", "high"), disputed=1)
+    code, evidence = hint(("periodicity_break", "high"), ("delay_drift", "high"), disputed=1)
     assert (code, evidence) == ("administrative", ["disputed"])
 
 
@@ -44,9 +48,25 @@ def test_an_invoice_paid_but_for_a_little_is_administrative():
     assert hint(paid_share=0.5) == ("unknown", [])
 
 
-def test_unmatched_cash_is_administrative_only_when_something_is_overdue():
-    assert hint(unallocated=900, overdue=1000) == ("administrative", ["unallocated_cash"])
-    assert hint(unallocated=900) == ("unknown", [])
+def test_unmatched_cash_is_administrative_only_where_it_would_cover_an_invoice_long_due():
+    assert hint(unallocated=1000, days_to_due=-8) == ("administrative", ["unallocated_cash"])
+    assert hint(unallocated=999, days_to_due=-8) == ("unknown", [])
+    assert hint(unallocated=1000, days_to_due=3) == ("unknown", [])
+
+
+def test_one_invoice_late_as_none_was_while_others_are_paid_got_lost():
+    alone = {"days_to_due": -40, "n_overdue": 1}
+    assert hint(**alone) == ("administrative", ["left_behind"])
+    assert hint(**alone, delay_drift=9)[0] == "unknown"
+    assert hint(**{**alone, "n_overdue": 3})[0] == "unknown"
+    assert hint(**alone, delay_max_365=60)[0] == "unknown"
+
+
+def test_months_overdue_point_to_trouble_only_where_much_is_overdue():
+    broke = ("broken_promise", "low")
+    found = hint(broke, oldest_overdue_age=70, overdue_share=0.4)
+    assert found == ("difficulty", ["prolonged_overdue", "broken_promise"])
+    assert hint(broke, oldest_overdue_age=70, overdue_share=0.1)[0] == "unknown"
 
 
 def test_difficulty_takes_two_evidences():
