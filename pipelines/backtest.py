@@ -2,29 +2,35 @@
 
 For each origin a model is trained on what was known before it and asked two things: about the
 invoices issued in the next 30 days, each on its day of issue, and about all that was open on the
-origin, overdue or not. The customer's own curve answers beside it.
+origin, overdue or not. The baselines answer beside it, and the cash of what is open is forecast.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from models import outlook
+from models.cash import WEEKS
 from models.fitting import fit
-from models.horizons import ALL_HORIZONS_DAYS, PROBABILITY_COLUMNS
+from models.horizons import PROBABILITY_COLUMNS
 from models.late_payment import LatePaymentModel
-from pipelines import dataset, features, labels, landmarks
+from models.outlook import Outlook
+from pipelines import baselines, cash_forecast, dataset, features, labels, landmarks
 from pipelines.features import Peers
 from pipelines.ledger import NEVER, Ledger
 from pipelines.settlement import Settlement, is_open, settle
+from pipelines.workers import crew
 
 Days = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int64]
 
 ISSUE_DAYS = 30  # how long after the origin new invoices are asked about
+OURS, DUE_DATE, AVERAGE, CURVE = "", "due_", "average_", "curve_"  # who answers: columns begin so
+DATE_COLUMNS = ("expected_date", "date_lo", "date_hi")
 CURVE_COLUMNS = tuple(f"curve_{name}" for name in PROBABILITY_COLUMNS)
 
 
@@ -35,6 +41,7 @@ class Backtest:
     predictions: pa.Table
     ledger: pa.Table
     models: tuple[LatePaymentModel, ...]
+    cash: pa.Table  # by origin and week: expected, between what, and what came
 
 
 def run(
@@ -42,17 +49,59 @@ def run(
     origins: Sequence[int],
     *,
     seed: int = 0,
+    workers: int = 1,
     tell: Callable[[str], None] = lambda step: None,
 ) -> Backtest:
-    """Predictions at each origin (days since 1970-01-01); raises NotEnoughHistory."""
-    parts, models = [], []
-    for origin in origins:
-        tell(f"{np.datetime64(origin, 'D')}: training")
-        model = train(ledger, cut_off=origin, seed=seed)
-        tell(f"{np.datetime64(origin, 'D')}: predicting")
-        parts.append(predict(ledger, model, origin=origin))
-        models.append(model)
-    return Backtest(pa.concat_tables(parts).combine_chunks(), outcomes(ledger), tuple(models))
+    """Predictions at each origin (days since 1970-01-01); raises NotEnoughHistory.
+
+    With more workers, origins go to so many processes; the numbers are the same.
+    """
+    if workers > 1:
+        tell(f"{len(origins)} origins in {workers} processes")
+        with crew(workers=workers) as each:
+            replayed = each(partial(_replay, ledger, seed=seed), list(origins))
+    else:
+        replayed = [_replay(ledger, origin, seed=seed, tell=tell) for origin in origins]
+    predictions, cash = ([part[at] for part in replayed] for at in (0, 1))
+    return Backtest(
+        pa.concat_tables(predictions).combine_chunks(),
+        outcomes(ledger),
+        tuple(part[2] for part in replayed),
+        pa.concat_tables(cash).combine_chunks(),
+    )
+
+
+def _replay(
+    ledger: Ledger,
+    origin: int,
+    *,
+    seed: int,
+    tell: Callable[[str], None] = lambda step: None,
+) -> tuple[pa.Table, pa.Table, LatePaymentModel]:
+    tell(f"{np.datetime64(origin, 'D')}: training")
+    model = train(ledger, cut_off=origin, seed=seed)
+    tell(f"{np.datetime64(origin, 'D')}: predicting")
+    predictions = predict(ledger, model, origin=origin)
+    return predictions, cash(ledger, model, origin=origin, seed=seed), model
+
+
+def cash(ledger: Ledger, model: LatePaymentModel, *, origin: int, seed: int = 0) -> pa.Table:
+    """One row for each of the next weeks: the cash expected of what was open, and what came."""
+    told = cash_forecast.forecast(ledger, model, as_of=origin, seed=seed)
+    came = cash_forecast.came(ledger, as_of=origin)
+    return pa.table(
+        {
+            "cut": pa.array(np.full(WEEKS, origin, np.int32), pa.date32()),
+            "week": np.arange(1, WEEKS + 1),
+            "open_cents": np.full(WEEKS, told.open_cents),
+            "expected_cents": told.cash.expected_cents,
+            "low_cents": told.cash.low_cents,
+            "high_cents": told.cash.high_cents,
+            "came_cents": pa.array(came, mask=np.isnan(came)),
+            "customer_share": np.full(WEEKS, told.shocks.customer_share),
+            "week_spread": np.full(WEEKS, told.shocks.week_spread),
+        }
+    )
 
 
 def train(
@@ -108,24 +157,38 @@ def _ask(
 ) -> pa.Table:
     taken = landmarks.take(prepared, invoice, as_of, peers=peers)
     ahead = outlook.questions(taken.as_of, taken.due_day)
-    curve = model.predict_curve(taken, ahead)
-    seen = outlook.read(curve, ahead, as_of=taken.as_of, due_day=taken.due_day)
-    horizons = (taken.due_day - taken.as_of)[:, None] + np.array(ALL_HORIZONS_DAYS, np.int32)
-    own = model.customer_curve(taken, horizons)
+
+    def seen(curve: npt.NDArray[np.float64]) -> Outlook:
+        return outlook.read(curve, ahead, as_of=taken.as_of, due_day=taken.due_day)
+
+    answers = {
+        OURS: seen(model.predict_curve(taken, ahead)),
+        CURVE: seen(model.customer_curve(taken, ahead)),
+        AVERAGE: baselines.average_delay(taken),
+        DUE_DATE: baselines.due_date(taken),
+    }
     ids = prepared.ledger.invoices["invoice_id"].combine_chunks().take(pa.array(invoice))
+    settled = taken.features[:, taken.feature_names.index("n_settled")]
     return pa.table(
         {
             "invoice_id": ids,
             "cut": pa.array(np.full(len(ids), origin, np.int32), pa.date32()),
             "test": pa.array([test] * len(ids), pa.string()),
             "as_of": pa.array(taken.as_of, pa.date32()),
-            **dict(zip(PROBABILITY_COLUMNS, seen.probabilities.T, strict=True)),
-            "expected_date": _dates(seen.expected_date),
-            "date_lo": _dates(seen.date_lo),
-            "date_hi": _dates(seen.date_hi),
-            **dict(zip(CURVE_COLUMNS, own.T, strict=True)),
+            "n_settled": np.nan_to_num(settled).astype(np.int64),
+            **{name: column for who, told in answers.items() for name, column in _said(who, told)},
         }
     )
+
+
+def _said(who: str, told: Outlook) -> Iterator[tuple[str, pa.Array]]:
+    """The columns of one answerer: its probabilities and its dates."""
+    for name, p in zip(PROBABILITY_COLUMNS, told.probabilities.T, strict=True):
+        yield f"{who}{name}", pa.array(p)
+    for name, day in zip(
+        DATE_COLUMNS, (told.expected_date, told.date_lo, told.date_hi), strict=True
+    ):
+        yield f"{who}{name}", _dates(day)
 
 
 def _dates(days: npt.NDArray[np.float64]) -> pa.Array:

@@ -14,7 +14,16 @@ import pytest
 from models.bundle import Bundle, Manifest
 from models.horizons import HORIZONS_DAYS, PROBABILITY_COLUMNS, column
 from pipelines import backtest, sources, synthetic
-from pipelines.backtest import CURVE_COLUMNS, ISSUE_DAYS, Backtest
+from pipelines.backtest import (
+    AVERAGE,
+    CURVE,
+    CURVE_COLUMNS,
+    DATE_COLUMNS,
+    DUE_DATE,
+    ISSUE_DAYS,
+    OURS,
+    Backtest,
+)
 from pipelines.job import day_number
 from pipelines.ledger import Ledger, days
 from pipelines.scoring import score
@@ -47,10 +56,11 @@ def test_predictions_have_the_columns_and_types_that_the_judge_reads(told: Backt
         "cut": DAY,
         "test": pa.string(),
         "as_of": DAY,
-        **dict.fromkeys(PROBABILITY_COLUMNS, P),
-        **dict.fromkeys(("expected_date", "date_lo", "date_hi"), DAY),
-        **dict.fromkeys(CURVE_COLUMNS, P),
+        "n_settled": pa.int64(),
     }
+    for who in (OURS, CURVE, AVERAGE, DUE_DATE):
+        expected |= dict.fromkeys([f"{who}{name}" for name in PROBABILITY_COLUMNS], P)
+        expected |= dict.fromkeys([f"{who}{name}" for name in DATE_COLUMNS], DAY)
     assert dict(zip(schema.names, schema.types, strict=True)) == expected
     assert set(told.predictions["test"].to_pylist()) == {"issue", "portfolio"}
     assert days(pc.unique(told.predictions["cut"])).tolist() == ORIGINS
@@ -133,6 +143,13 @@ def test_the_back_test_says_what_scoring_says(ledger: Ledger, told: Backtest) ->
     assert scored.select(names).equals(predicted.combine_chunks())
 
 
+def test_in_parallel_the_numbers_are_the_same(ledger: Ledger, told: Backtest) -> None:
+    parallel = backtest.run(ledger, ORIGINS, workers=2)
+    assert parallel.predictions.equals(told.predictions)
+    assert parallel.cash.equals(told.cash)
+    assert [m.tree_text for m in parallel.models] == [m.tree_text for m in told.models]
+
+
 def test_what_is_prepaid_is_not_asked_about() -> None:
     invoices = {
         "invoice_id": ["late", "prepaid"],
@@ -153,6 +170,7 @@ def test_progress_is_told_for_each_origin(ledger: Ledger, monkeypatch: pytest.Mo
     said: list[str] = []
     monkeypatch.setattr(backtest, "train", lambda *_, **__: None)
     monkeypatch.setattr(backtest, "predict", lambda *_, **__: pa.table({"invoice_id": ["F1"]}))
+    monkeypatch.setattr(backtest, "cash", lambda *_, **__: pa.table({"week": [1]}))
     backtest.run(ledger, ORIGINS, tell=said.append)
     assert said == [
         "2026-01-15: training", "2026-01-15: predicting",
