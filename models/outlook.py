@@ -40,6 +40,7 @@ GRID = (
     160,
     180,
 )
+_NEARLY = 1e-9  # a crossing at a day's very end is that day's
 BANDS = ("low", "medium", "high", "critical")
 
 
@@ -86,11 +87,16 @@ def read(
     )
     k = np.concatenate([np.full((len(curve), 1), -1), np.maximum(days_ahead, -1)], axis=1)
     s = np.concatenate([np.ones((len(curve), 1)), curve], axis=1)
+    median: Floats = np.maximum(np.ceil(_crossing(s, k, 0.5) - _NEARLY), 0)
+    # A day belongs to the interval when more than half of what it brings does: taken whole at
+    # both ends, the interval would always hold more than it says.
+    first: Floats = np.floor(_crossing(s, k, 0.9) + 0.5 - _NEARLY) + 1
+    last: Floats = np.floor(_crossing(s, k, 0.1) + 0.5 - _NEARLY)
     return Outlook(
         probabilities,
-        expected_date=as_of + _first_under(s, k, 0.5),
-        date_lo=as_of + _first_under(s, k, 0.9),
-        date_hi=as_of + _first_under(s, k, 0.1),
+        expected_date=median + as_of,
+        date_lo=np.fmin(first, median) + as_of,
+        date_hi=np.maximum(last, median) + as_of,
         mass_beyond=curve[:, -1],
         expected_days_late=_days_late(s, k, age),
     )
@@ -103,16 +109,19 @@ def _at(curve: Floats, days_ahead: npt.NDArray[np.int32], wanted: npt.NDArray[np
     return value
 
 
-def _first_under(s: Floats, k: npt.NDArray[np.int32], level: float) -> Floats:
-    """Days ahead until the curve is at most `level`, linear between its points; NaN if never."""
+def _crossing(s: Floats, k: npt.NDArray[np.int32], level: float) -> Floats:
+    """Days ahead, with fractions, at which the curve comes down to `level`; NaN if never.
+
+    It is linear between its points; -1 is the end of yesterday.
+    """
     under = s <= level
     after = np.argmax(under, axis=1)
     row = np.arange(len(s))
     before = np.maximum(after - 1, 0)
     drop = s[row, before] - s[row, after]
     share = np.divide(s[row, before] - level, drop, out=np.ones(len(s)), where=drop > 0)
-    day = np.ceil(k[row, before] + share * (k[row, after] - k[row, before]) - 1e-9)
-    return np.where(under.any(axis=1), np.maximum(day, 0), np.nan)
+    day = k[row, before] + share * (k[row, after] - k[row, before])
+    return np.where(under.any(axis=1), day, np.nan)
 
 
 def _days_late(s: Floats, k: npt.NDArray[np.int32], age: npt.NDArray[np.int32]) -> Floats:

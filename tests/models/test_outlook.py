@@ -87,6 +87,17 @@ def test_dates_come_in_order_not_before_today_and_end_where_the_mass_lies_beyond
         assert np.isnan(day) == (found.mass_beyond[0] > level)
 
 
+def test_a_day_is_in_the_interval_when_more_than_half_of_it_is() -> None:
+    for most, first in (
+        (0.21, 0),
+        (0.19, 1),
+    ):  # paid today; a tenth of all lies before the interval
+        found = read(lambda ahead, p=most: np.where(ahead < 1, 1 - p, 0.0), age=0)
+        assert found.date_lo[0] - TODAY == first
+        late = read(lambda ahead, p=most: np.where(ahead < 1, p, 0.0), age=0)
+        assert late.date_hi[0] - TODAY == 1 - first
+
+
 def test_an_invoice_surely_paid_in_a_week_by_hand() -> None:
     found = read(lambda ahead: np.where(ahead < 7, 1.0, 0.0), age=0)
     assert found.expected_date[0] == found.date_lo[0] == found.date_hi[0] == TODAY + 7
