@@ -34,8 +34,23 @@ def explained_horizon(age: Days) -> Days:
     return chosen
 
 
-def reason_columns(asked: Asked, seen: Outlook, model: LatePaymentModel) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Telling:
+    """Which reasons are told: how many, and about which horizon where not each invoice's own."""
+
+    shown: int = reasons.REASONS_SHOWN
+    horizon: int | None = None
+
+
+USUAL_TELLING = Telling()
+
+
+def reason_columns(
+    asked: Asked, seen: Outlook, model: LatePaymentModel, telling: Telling = USUAL_TELLING
+) -> dict[str, Any]:
     horizon = explained_horizon(asked.age)
+    if telling.horizon is not None:
+        horizon = np.full_like(horizon, telling.horizon)
     ahead = np.maximum(horizon - asked.age, 0).astype(np.int32)
     why = model.explain(asked.taken, ahead)
     certain = asked.age > horizon  # past the last horizon: it is late already, by its age alone
@@ -45,7 +60,7 @@ def reason_columns(asked: Asked, seen: Outlook, model: LatePaymentModel) -> dict
     at = np.searchsorted(ALL_HORIZONS_DAYS, horizon)
     p = seen.probabilities[np.arange(len(at)), at]
     base, points = reasons.points(why.base, grouped.contributions, np.where(certain, 1.0, p))
-    shown = reasons.top(base, points, np.where(certain, 1.0, p))
+    shown = reasons.top(base, points, np.where(certain, 1.0, p), shown=telling.shown)
 
     own, cohort = (c[:, 0] for c in curves(model.cohorts, asked.taken, ahead[:, None]))
     told = _Told(asked, model, why.names, own, cohort, asked.age, horizon)

@@ -21,7 +21,7 @@ from models.outlook import BANDS, Economics, Outlook
 from pipelines import decisions, features, landmarks, onset
 from pipelines.asked import Asked
 from pipelines.decisions import Standing
-from pipelines.explaining import reason_columns
+from pipelines.explaining import USUAL_TELLING, Telling, reason_columns
 from pipelines.features import Peers
 from pipelines.landmarks import Prepared
 from pipelines.ledger import Ledger, rows_of
@@ -44,6 +44,7 @@ def score(
     invoices: Sequence[str] | None = None,
     economics: Economics | None = None,
     catalogue: Catalogue | None = None,
+    telling: Telling = USUAL_TELLING,
 ) -> pa.Table:
     """One row for each open invoice (or each of `invoices` that is open), in SCORE_SCHEMA.
 
@@ -58,7 +59,9 @@ def score(
     peers = Peers.from_columns(model.model.peers)
     known = decisions.standing(prepared, as_of)
     parts = [
-        _score_block(prepared, known, asked[at : at + BLOCK], model, peers, economics, catalogue)
+        _score_block(
+            prepared, known, asked[at : at + BLOCK], model, peers, economics, catalogue, telling
+        )
         for at in range(0, len(asked), BLOCK)
     ]
     table = pa.concat_tables(parts) if parts else SCORE_SCHEMA.empty_table()
@@ -100,6 +103,7 @@ def _score_block(
     peers: Peers,
     economics: Economics,
     catalogue: Catalogue | None,
+    telling: Telling,
 ) -> pa.Table:
     day = np.full(len(invoice), known.as_of, np.int32)
     taken = landmarks.take(prepared, invoice, day, peers=peers)
@@ -117,7 +121,7 @@ def _score_block(
             {"code": code, "evidence": evidence}
             for code, evidence in zip(hints.codes, hints.evidence, strict=True)
         ],
-        **reason_columns(asked, seen, model.model),
+        **reason_columns(asked, seen, model.model, telling),
         "signals": [[_signal(s) for s in of_row] for of_row in found],
         "history_level": _history_level(asked.columns["n_settled"]),
         "model_version": [model.version] * len(invoice),
