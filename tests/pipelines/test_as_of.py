@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import pipelines
 from pipelines import block as window
-from pipelines.as_of import Node, as_of, evaluate, largest, which_largest
+from pipelines.as_of import Node, as_of, evaluate, fill, largest, which_largest
 from pipelines.events import Events, Floats
 from pipelines.stream import Stream
 
@@ -182,3 +182,16 @@ def test_expressions_combine_as_arithmetic_and_missing_stays_missing() -> None:
     assert ask(which_largest(count, mean), ROWS, (0, 10)).tolist() == [1]
     assert np.isnan(ask(which_largest(count, mean), ROWS, (2, 10))).all()
     assert np.isnan(ask(count.unless(3), ROWS, (0, 10))).all()
+
+
+def test_in_float32_each_value_is_rounded_once_wherever_it_is_put() -> None:
+    owner, day, value = np.array(ROWS, np.int64).T
+    events = {"visits": Events.of(owner, day, 3, (value,), value=value)}
+    nodes = [visits.mean("value"), visits.std("value"), visits.sum("value") * 1234567]
+    for asked in (range(0, 40), [20], [30, 7, 30]):
+        days = np.array(asked)
+        owners = {"customer": np.zeros(len(days), np.int64)}
+        exact = evaluate(nodes, events, owners=owners, as_of=days, inputs={})
+        put = np.empty((3, len(days)), np.float32)
+        fill(put.T, nodes, events, owners=owners, as_of=days, inputs={})
+        assert put.tobytes() == exact.T.astype(np.float32).tobytes()
