@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models import wording
+from models import unknown, wording
 from models.wording import Wording
 
 Floats = npt.NDArray[np.float64]
@@ -41,8 +41,10 @@ MODEL_WORDINGS = {
     "customer_record": Wording(
         "customer_record",
         "share",
-        it="il solo storico di questo cliente direbbe {value} (clienti simili: {usual})",
-        en="this customer's own record alone would say {value} (similar customers: {usual})",
+        it="a giudicare dai soli pagamenti di questo cliente la probabilità sarebbe {value}"
+        " (clienti simili: {usual})",
+        en="judging by this customer's own payments alone the probability would be {value}"
+        " (similar customers: {usual})",
     ),
     "time": Wording(
         "time",
@@ -51,6 +53,19 @@ MODEL_WORDINGS = {
         en="today is {value} (looking ahead to: {usual})",
     ),
 }
+# In their place where the two values are said alike, or the day asked about has already passed.
+_AS_SIMILAR_CUSTOMERS = Wording(
+    "customer_record",
+    "share",
+    it="questo cliente paga come i clienti simili, per i quali la probabilità è {value}",
+    en="this customer pays as similar customers do, for whom the probability is {value}",
+)
+_ALREADY_LATER = Wording(
+    "time",
+    "days",
+    it="dalla scadenza sono già passati {value}, più di quelli su cui si fanno previsioni",
+    en="{value} have already passed since the due date, more than are predicted",
+)
 
 
 class ByCause(NamedTuple):
@@ -155,21 +170,30 @@ def sentence(
 ) -> str:
     """One reason in words: what was seen, what is usual, and by how many points it moves p.
 
-    `wordings` holds the features' sentences by name. A feature without one, or whose value is
-    missing, is told by the name of its cause.
+    `wordings` holds the features' sentences by name. A feature without one is told by the name of
+    its cause; one whose value is missing, by what that means.
     """
     worded = MODEL_WORDINGS.get(cause) or (wordings.get(feature) if feature else None)
     name = CAUSES.get(cause, CAUSES[EVERYTHING_ELSE]).in_language(language)
     if worded is None:
         said = name
     elif not math.isfinite(value):
-        said = f"{name}: " + ("non ancora noto" if language == "it" else "not known yet")
+        said = unknown.sentence(cause, name, feature, language)
     else:
-        known = math.isfinite(usual)
-        unit = worded.unit
-        said = wording.fill(
-            worded.in_language(language),
-            value=wording.quantity(value, unit, language, currency=currency),
-            usual=wording.quantity(usual, unit, language, currency=currency) if known else None,
-        )
+        said = _filled(worded, value, usual, language, currency)
     return f"{said}: {wording.points(points, language)}"
+
+
+def _filled(worded: Wording, value: float, usual: float, language: str, currency: str) -> str:
+    def quantity(of: float, unit: str = worded.unit) -> str:
+        return wording.quantity(of, unit, language, currency=currency)
+
+    if worded.cause == "time" and value > usual:
+        worded = _ALREADY_LATER
+    if worded.cause == "customer_record" and quantity(value) == quantity(usual):
+        worded = _AS_SIMILAR_CUSTOMERS
+    return wording.fill(
+        worded.in_language(language),
+        value=quantity(value, worded.unit),
+        usual=quantity(usual, worded.unit) if math.isfinite(usual) else None,
+    )

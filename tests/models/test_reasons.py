@@ -130,31 +130,97 @@ def test_an_unknown_usual_value_is_left_out():
     assert said("en", usual=np.nan) == "pays 19 days after the due date on average: +11 points"
 
 
-def test_a_missing_value_is_told_by_its_cause():
-    assert said("it", value=np.nan) == "i ritardi passati: non ancora noto: +11 punti"
+@pytest.mark.parametrize(
+    ("cause", "feature", "italian", "english"),
+    [
+        (
+            "delay_level",
+            "delay_mean",
+            "non ci sono ancora abbastanza pagamenti per conoscere i ritardi passati",
+            "there are not enough payments yet to know past delays",
+        ),
+        (
+            "delay_level",
+            "delay_max_90",
+            "non ci sono negli ultimi 90 giorni abbastanza pagamenti per conoscere"
+            " i ritardi passati",
+            "there are not enough payments over the last 90 days to know past delays",
+        ),
+        ("exposure", "oldest_overdue_age", "non ha nulla di scaduto", "has nothing overdue"),
+        (
+            "invoiced_vs_paid",
+            "paid_ratio_90",
+            "negli ultimi 90 giorni non gli è stato fatturato nulla",
+            "nothing was invoiced over the last 90 days",
+        ),
+    ],
+)
+def test_a_missing_value_is_told_by_what_it_means(cause, feature, italian, english):
+    def say(language):
+        return reasons.sentence(
+            cause,
+            feature,
+            value=np.nan,
+            usual=5,
+            points=0.11,
+            wordings={feature: DELAY},
+            language=language,
+        )
+
+    assert say("it") == f"{italian}: +11 punti"
+    assert say("en") == f"{english}: +11 points"
 
 
 def test_a_feature_without_a_sentence_never_shows_its_name():
     assert said("en", feature="delay_ewm_fast") == "past delays: +11 points"
 
 
-def test_the_record_and_the_time_have_sentences_of_their_own():
-    def say(cause, value, usual, language):
-        return reasons.sentence(
-            cause, None, value=value, usual=usual, points=0.031, wordings={}, language=language
-        )
+def of_the_model(cause, value, usual, language):
+    return reasons.sentence(
+        cause, None, value=value, usual=usual, points=0.031, wordings={}, language=language
+    )
 
-    assert say("customer_record", 0.62, 0.18, "it") == (
-        "il solo storico di questo cliente direbbe 62% (clienti simili: 18%): +3 punti"
-    )
-    assert say("time", -5, 30, "it") == (
-        "oggi siamo 5 giorni prima della scadenza"
-        " (si guarda fino a: 30 giorni dopo la scadenza): +3 punti"
-    )
-    assert say("time", 0, 30, "en") == (
-        "today is on the due date (looking ahead to: 30 days after the due date): +3 points"
-    )
-    assert say("everything_else", np.nan, np.nan, "it") == "tutto il resto: +3 punti"
+
+@pytest.mark.parametrize(
+    ("cause", "value", "usual", "italian", "english"),
+    [
+        (
+            "customer_record",
+            0.62,
+            0.18,
+            "a giudicare dai soli pagamenti di questo cliente la probabilità sarebbe 62%"
+            " (clienti simili: 18%)",
+            "judging by this customer's own payments alone the probability would be 62%"
+            " (similar customers: 18%)",
+        ),
+        (
+            "customer_record",
+            0.744,
+            0.738,
+            "questo cliente paga come i clienti simili, per i quali la probabilità è 74%",
+            "this customer pays as similar customers do, for whom the probability is 74%",
+        ),
+        (
+            "time",
+            -5,
+            30,
+            "oggi siamo 5 giorni prima della scadenza"
+            " (si guarda fino a: 30 giorni dopo la scadenza)",
+            "today is 5 days before the due date (looking ahead to: 30 days after the due date)",
+        ),
+        (
+            "time",
+            182,
+            180,
+            "dalla scadenza sono già passati 182 giorni, più di quelli su cui si fanno previsioni",
+            "182 days have already passed since the due date, more than are predicted",
+        ),
+        ("everything_else", np.nan, np.nan, "tutto il resto", "everything else"),
+    ],
+)
+def test_the_record_and_the_time_have_sentences_of_their_own(cause, value, usual, italian, english):
+    assert of_the_model(cause, value, usual, "it") == f"{italian}: +3 punti"
+    assert of_the_model(cause, value, usual, "en") == f"{english}: +3 points"
 
 
 @pytest.mark.parametrize(

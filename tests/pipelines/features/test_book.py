@@ -8,7 +8,7 @@ import pytest
 from ledgers import BASE
 
 import pipelines
-from models import wording
+from models import unknown, wording
 from models.reasons import CAUSES
 from pipelines import block as window
 from pipelines import features, streams, synthetic
@@ -49,6 +49,8 @@ def test_every_feature_can_be_said_in_both_languages(feature: Feature) -> None:
         value, usual = (wording.quantity(v, feature.unit, language) for v in feature.usual)
         said = wording.fill(template, value=value, usual=usual)
         assert "{" not in said
+        missing = unknown.sentence(feature.cause, "X", feature.name, language)
+        assert not set("{}_") & set(missing)
         assert usual not in wording.fill(template, value="x", usual=None) or usual == "x"
 
 
