@@ -1,5 +1,7 @@
 """Input drift: what the model learned from and tonight's ledger no longer tells."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,6 +9,7 @@ from models.fitting import SELDOM_MISSING
 from models.late_payment import LatePaymentModel
 from pipelines import features, landmarks
 from pipelines.features import Peers
+from pipelines.landmarks import Prepared
 from pipelines.ledger import Ledger
 from pipelines.settlement import is_open
 
@@ -14,20 +17,41 @@ LOOKED_AT = 2_000  # open invoices are enough to see that a column has gone
 LEAST = 200  # of fewer, a column may be empty or all alike by chance
 
 
+@dataclass(frozen=True)
+class LookedAt:
+    """Some of the invoices open on a day: their features and their customers."""
+
+    features: npt.NDArray[np.float64]
+    customer: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.customer)
+
+
+def look(prepared: Prepared, day: int, peers: Peers) -> LookedAt:
+    """Invoices open on the day, evenly picked where there are many."""
+    open_then = np.flatnonzero(is_open(prepared.settlement, day))
+    picked = open_then[:: max(len(open_then) // LOOKED_AT, 1)]
+    as_of = np.full(len(picked), day, np.int32)
+    taken = landmarks.take(prepared, picked, as_of, peers=peers)
+    return LookedAt(taken.features, prepared.settlement.customer[picked])
+
+
 def lost_inputs(ledger: Ledger, as_of: int, model: LatePaymentModel) -> list[str]:
     """The features that training knew and that are now missing, or the same, for every invoice."""
     prepared = landmarks.prepare(ledger.known_before(as_of))
-    open_now = np.flatnonzero(is_open(prepared.settlement, as_of))
-    if len(open_now) < LEAST:
+    return lost(look(prepared, as_of, Peers.from_columns(model.peers)), model)
+
+
+def lost(seen: LookedAt, model: LatePaymentModel) -> list[str]:
+    """`lost_inputs` of invoices that were looked at before."""
+    if len(seen) < LEAST:
         return []
-    looked_at = open_now[:: max(len(open_now) // LOOKED_AT, 1)]
-    day = np.full(len(looked_at), as_of, np.int32)
-    taken = landmarks.take(prepared, looked_at, day, peers=Peers.from_columns(model.peers))
     trained = model.facts.get("inputs", {})
     return [
         name
         for at, name in enumerate(features.BOOK)
-        if (before := trained.get(name)) and _is_lost(taken.features[:, at], before)
+        if (before := trained.get(name)) and _is_lost(seen.features[:, at], before)
     ]
 
 

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from models import bundle
 from models.bundle import Bundle
 from models.catalogue import Catalogue
-from pipelines import fingerprint, input_drift, reading, scoring, settlement
+from pipelines import fingerprint, monitoring, reading, scoring, settlement
+from pipelines.findings import Health
 from pipelines.gate import Portfolio
 from pipelines.job import Job, day_number
 from pipelines.ledger import Ledger
@@ -44,6 +45,7 @@ class Night:
     by_action: Mapping[str, int]
     is_new: bool  # False: the same night was published before, and nothing changed
     lost_inputs: tuple[str, ...] = ()  # features that training knew and this ledger does not tell
+    health: Health | None = None  # of the model that answered
 
 
 def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Night:
@@ -76,7 +78,7 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
     """Publish the scores if they hold what the ledger says is open, and drop the oldest nights."""
     store = ScoreStore(job.settings.scores_folder)
     before = set(store.names())
-    lost = input_drift.lost_inputs(intake.ledger, day_number(job.as_of), model.model)
+    health = monitoring.check(intake.ledger, job.as_of, model, store)
     name = store.publish(
         job.as_of,
         scores,
@@ -89,7 +91,8 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
             "is_invented": job.is_invented,
             "source": job.source_mark,
             "invoices_read": intake.ledger.invoices.num_rows,
-            "lost_inputs": lost,
+            "lost_inputs": list(health.lost_inputs),
+            "health": health.facts(),
             "ledger": fingerprint.of_ledger(intake.ledger),
             "model_files": dict(model.manifest.files),
         },
@@ -106,7 +109,8 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
         by_band=_counts(scores["risk_band"]),
         by_action=_counts(pc.struct_field(scores["action"], "code")),
         is_new=name not in before,
-        lost_inputs=tuple(lost),
+        lost_inputs=health.lost_inputs,
+        health=health,
     )
 
 
@@ -124,6 +128,7 @@ def summary(night: Night) -> list[dict[str, object]]:
         **{f"action {code}": rows for code, rows in night.by_action.items()},
         "new": night.is_new,
         "features lost": ", ".join(night.lost_inputs),
+        "findings": len(night.health.findings) if night.health else 0,
     }
     return [{"what": what, "value": value} for what, value in told.items()]
 

@@ -4,28 +4,49 @@ Plain functions: the command line calls `run`, the Prefect flow calls the same s
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version as installed
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 import models
 import pipelines
 from models import bundle, durable, figures
 from models.bundle import Bundle
+from models.fitting import NotEnoughHistory
 from models.horizons import HORIZONS_DAYS, column
 from models.late_payment import LatePaymentModel
 from models.metrics import Floats
-from models.registry import CHALLENGER, Registered, Registry, Training
-from pipelines import backtest, contest, features, fingerprint, matured_window, reading
+from models.registry import (
+    CHALLENGER,
+    CHAMPION,
+    NOT_PROMOTED,
+    PROMOTED,
+    Registered,
+    Registry,
+    Training,
+)
+from pipelines import (
+    backtest,
+    card,
+    contest,
+    features,
+    fingerprint,
+    history,
+    matured_window,
+    reading,
+    usual_portfolio,
+)
 from pipelines.contest import Contest, Verdict
+from pipelines.features import Peers
 from pipelines.job import Job, day_number
-from pipelines.ledger import Ledger
+from pipelines.ledger import Ledger, rows_of
 from pipelines.settings import Settings
 
 STEPS = 5  # that `run` tells of
@@ -64,15 +85,25 @@ class Trained:
         return [rows[key] for key in sorted(rows)]
 
 
-def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Trained:
-    """Train on what was known before the day; the model takes over unless it loses to somebody."""
+def run(
+    job: Job,
+    *,
+    tuned: Mapping[str, float] | None = None,
+    tell: Callable[[str], None] = lambda step: None,
+) -> Trained:
+    """Train on what was known before the day; the model takes over unless it loses to somebody.
+
+    Without parameters of its own it keeps those that the champion was tuned to.
+    """
     tell("reading the ledger")
     ledger = reading.read(job).ledger
-    tell("learning")
-    model = learn(ledger, cut_off=job.as_of)
-    tell("judging on the last window")
     champion = bundle.champion(job.settings.models_folder)
-    judged = judge(ledger, cut_off=job.as_of, champion=champion)
+    if tuned is None:
+        tuned = tuned_of(champion)
+    tell("learning")
+    model = learn(ledger, cut_off=job.as_of, tuned=tuned)
+    tell("judging on the last window")
+    judged = judge(ledger, cut_off=job.as_of, champion=champion, tuned=tuned)
     verdict = contest.decide(judged)
     tell("logging to MLflow")
     registered = log(job, ledger, model, judged, verdict)
@@ -81,29 +112,73 @@ def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Trained
     return told(job, registered, judged, verdict)
 
 
-def learn(ledger: Ledger, *, cut_off: date) -> LatePaymentModel:
-    """The model of everything known before the day."""
-    return backtest.train(ledger, cut_off=day_number(cut_off))
+def learn(
+    ledger: Ledger, *, cut_off: date, tuned: Mapping[str, float] | None = None
+) -> LatePaymentModel:
+    """The model of everything known before the day, and what the portfolio usually looks like."""
+    day = day_number(cut_off)
+    model = backtest.train(ledger, cut_off=day, tuned=tuned)
+    usual = usual_portfolio.learn(
+        ledger,
+        cut_off=day,
+        peers=Peers.from_columns(model.peers),
+        gains=figures.gains(model.tree_text),
+    )
+    return replace(model, facts={**model.facts, "usual_portfolio": usual})
 
 
-def judge(ledger: Ledger, *, cut_off: date, champion: Bundle | None = None) -> Contest:
+def judge(
+    ledger: Ledger,
+    *,
+    cut_off: date,
+    champion: Bundle | None = None,
+    tuned: Mapping[str, float] | None = None,
+) -> Contest:
     """What the recipe, the champion and the curve say of the last window whose outcomes are known.
 
     The recipe is fitted anew on what was known when the window began: the final model has seen it.
-    So has a champion whose training ended later; it is left out.
+    So has a champion whose training ended later; it is left out. Raises NotEnoughHistory, saying
+    how much is missing.
     """
     origin = matured_window.begin(cut_off)
-    recipe = learn(ledger, cut_off=origin)
+    try:
+        recipe = backtest.train(ledger, cut_off=day_number(origin), tuned=tuned)
+    except NotEnoughHistory as short:
+        raise history.explained(short, ledger, origin=origin, cut_off=cut_off) from None
     predicted = backtest.predict(ledger, recipe, origin=day_number(origin))
     said = {
         contest.CHALLENGER: _matrix(predicted, "p"),
         contest.CURVE: _matrix(predicted, "curve_p"),
     }
-    if champion is not None and str(champion.manifest.facts["cut_off"]) <= origin.isoformat():
+    notes: tuple[str, ...] = ()
+    if champion is not None and (learned_until := _cut_off(champion)) > origin:
+        notes = (
+            f"the champion {champion.version} is not compared: it has learned until "
+            f"{learned_until}, and the window begins on {origin}",
+        )
+    elif champion is not None:
         champions = backtest.predict(ledger, champion.model, origin=day_number(origin))
         said[contest.CHAMPION] = _matrix(champions, "p")
-    outcomes = matured_window.outcomes(ledger, predicted, cut_off=cut_off)
-    return Contest(outcomes, said, np.array(predicted["test"].to_pylist(), dtype=np.str_))
+    return Contest(
+        matured_window.outcomes(ledger, predicted, cut_off=cut_off),
+        said,
+        np.array(predicted["test"].to_pylist(), dtype=np.str_),
+        customers=customers_of(ledger, predicted["invoice_id"]),
+        weights=recipe.weights,
+        notes=notes,
+    )
+
+
+def customers_of(ledger: Ledger, invoice_ids: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """A number for the customer of each invoice."""
+    codes = ledger.invoices["customer_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    rows: npt.NDArray[np.int64] = codes[rows_of(invoice_ids, among=ledger.invoices["invoice_id"])]
+    return rows
+
+
+def tuned_of(champion: Bundle | None) -> dict[str, float]:
+    """The parameters that tuning has won for the champion; none for the usual ones."""
+    return dict(champion.model.facts.get("tuned", {})) if champion is not None else {}
 
 
 def log(
@@ -120,15 +195,19 @@ def log(
         files, exported = Path(temporary) / "files", Path(temporary) / "bundle"
         files.mkdir()
         model.save(files)
+        version = bundle.version_of(files, cut=job.as_of.isoformat())
+        told = card.Told(version, ledger, model, judged, verdict, fingerprints, job.is_invented)
+        (files / bundle.CARD).write_text(card.markdown(told), encoding="utf-8")
         bundle.export(
             files,
             to=exported,
-            version=bundle.version_of(files, cut=job.as_of.isoformat()),
+            version=version,
             created_at=job.at.isoformat(timespec="seconds"),
             facts={
                 "cut_off": job.as_of.isoformat(),
                 "fingerprints": fingerprints,
                 "metrics": measured,
+                "promoted": verdict.promoted,
                 "verdict": list(verdict.why),
                 "blend_weights": list(model.weights),
             },
@@ -151,7 +230,7 @@ def log(
 def promote(settings: Settings, registered: Registered, verdict: Verdict) -> None:
     """Write the verdict on the version; a winner is loaded once, aliased and then crowned."""
     ours = registry(settings)
-    word = "promoted" if verdict.promoted else "not promoted"
+    word = PROMOTED if verdict.promoted else NOT_PROMOTED
     ours.note(registered.number, verdict=word, why="; ".join(verdict.why))
     if verdict.promoted:
         folder = ours.fetch(CHALLENGER, to=settings.models_folder)
@@ -160,11 +239,11 @@ def promote(settings: Settings, registered: Registered, verdict: Verdict) -> Non
         bundle.crown(registered.version, among=settings.models_folder)
 
 
-def roll_back(settings: Settings) -> Registered:
-    """Let the champion before this one answer again."""
+def roll_back(settings: Settings, to: str | None = None) -> Registered:
+    """Let the champion before this one, or an earlier one by its name, answer again."""
     ours = registry(settings)
-    before = ours.roll_back()
-    ours.fetch("champion", to=settings.models_folder)
+    before = ours.roll_back(to)
+    ours.fetch(CHAMPION, to=settings.models_folder)
     bundle.crown(before.version, among=settings.models_folder)
     return before
 
@@ -197,6 +276,10 @@ def code_version() -> str:
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
     return f"{installed('puntuale')}+{digest.hexdigest()[:10]}"
+
+
+def _cut_off(champion: Bundle) -> date:
+    return date.fromisoformat(str(champion.manifest.facts["cut_off"]))
 
 
 def _matrix(predicted: pa.Table, prefix: str) -> Floats:

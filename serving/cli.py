@@ -15,6 +15,8 @@ import typer
 
 from serving.build_features_command import build_features
 from serving.features_command import features
+from serving.models_command import card, models, rollback
+from serving.monitor_command import monitor
 
 if TYPE_CHECKING:
     from pipelines.job import Job
@@ -258,6 +260,8 @@ def serve(
 
 
 app.command()(features)
+for command in (models, rollback, card, monitor):
+    app.command()(command)
 app.command()(build_features)
 
 
@@ -343,10 +347,8 @@ def _show_night(job: "Job", night: "Night", rows: int) -> None:
         f"{terminal.money(night.open_cents)} open, "
         f"{terminal.money(night.value_at_risk_cents)} at risk; {published}."
     )
-    if night.lost_inputs:
-        terminal.warn(
-            f"the ledger no longer tells {', '.join(night.lost_inputs)}: check the extract"
-        )
+    for line in night.health.lines() if night.health else ():
+        terminal.warn(line)
     _show_worklist(snapshot.worklist(limit=rows), "Whom to contact first")
 
 

@@ -30,6 +30,7 @@ _NEXT = {
     "SnapshotDamaged": "puntuale nightly LEDGER",
     "StoreBusy": "the same command, when the other run has ended",
     "RunOvertaken": "puntuale nightly LEDGER",
+    "NoEarlierChampion": "puntuale models",
     "NotEnoughHistory": "puntuale check LEDGER",
     "ValidationError": "look at .env and .env.example",
     "OpenServiceError": "set PUNTUALE_API_KEYS (see .env.example), then puntuale serve",

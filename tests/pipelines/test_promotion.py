@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from models import bundle
-from models.registry import CHALLENGER, CHAMPION
-from pipelines import matured_window, promotion, sources
+from models.fitting import NotEnoughHistory
+from models.registry import CHALLENGER, CHAMPION, NoEarlierChampion
+from pipelines import contest, matured_window, promotion, sources
 from pipelines.contest import CHALLENGER as NEW
 from pipelines.contest import CHAMPION as OLD
 from pipelines.contest import CURVE, Verdict
@@ -18,6 +19,7 @@ from pipelines.ledger import Ledger
 from pipelines.promotion import Trained
 from pipelines.settings import Settings
 from tests import small_company
+from tests.pipelines import noise
 from tests.small_company import AS_OF
 
 pytestmark = small_company.QUIET_MLFLOW
@@ -52,7 +54,8 @@ def test_the_first_model_that_does_not_lose_to_the_curve_becomes_champion(
     settings: Settings, trained: Trained, steps: list[str]
 ) -> None:
     assert trained.promoted, trained.why
-    assert all("does not lose to the customer curve" in reason for reason in trained.why)
+    assert trained.why[0].startswith("tells late from not late: AUC 0.")
+    assert all("does not lose to the customer curve" in reason for reason in trained.why[1:])
     assert len(steps) == promotion.STEPS
     champion = bundle.champion(settings.models_folder)
     assert champion is not None
@@ -130,6 +133,11 @@ def test_a_champion_that_has_seen_the_window_is_not_compared_and_an_older_one_is
     assert set(seen.said) == {NEW, CURVE}
     assert set(not_seen.said) == {NEW, CURVE, OLD}
     assert np.array_equal(seen.said[NEW], not_seen.said[NEW])
+    assert not_seen.notes == ()
+    assert contest.decide(seen).why[-1] == (
+        f"the champion {champion.version} is not compared: it has learned until 2026-07-01, "
+        "and the window begins on 2026-02-01"
+    )
 
 
 def test_the_window_has_matured_by_the_cut_off(ledger: Ledger) -> None:
@@ -146,7 +154,7 @@ def test_the_window_has_matured_by_the_cut_off(ledger: Ledger) -> None:
 def test_there_is_no_rolling_back_before_the_second_champion(
     settings: Settings, trained: Trained
 ) -> None:
-    with pytest.raises(LookupError, match="no earlier champion"):
+    with pytest.raises(NoEarlierChampion, match="no earlier champion"):
         promotion.roll_back(settings)
 
 
@@ -155,3 +163,81 @@ def test_the_summary_has_a_row_for_each_test_horizon_and_contender(trained: Trai
 
     assert {row["who"] for row in summary} == {"challenger", "customer curve"}
     assert all(row["rows"] and row["log_loss"] is not None for row in summary)
+
+
+def test_noise_has_no_skill_that_can_be_told_from_none_and_is_not_promoted() -> None:
+    ledger = noise.ledger(until=AS_OF)
+    judged = promotion.judge(ledger, cut_off=AS_OF)
+    verdict = contest.decide(judged)
+    found = judged.skill()
+
+    assert found is not None
+    assert 0.45 <= found[1].value <= 0.55
+    assert found[1].covers(0.5)
+    assert not verdict.promoted
+    assert verdict.why[0].startswith("no skill that can be told from none: AUC 0.")
+    assert "the trees' weights are" in verdict.why[0]
+
+
+def test_too_little_history_says_how_much_is_missing(ledger: Ledger) -> None:
+    early = date(2025, 7, 15)
+    with pytest.raises(NotEnoughHistory) as refused:
+        promotion.judge(ledger, cut_off=early)
+
+    told = str(refused.value)
+    assert "are missing" in told
+    assert "A model is judged on invoices from 2025-02-15 on" in told
+    assert "more days of history are needed: train again as of 2025-" in told
+
+
+def test_two_runs_from_the_same_seed_leave_files_of_the_same_hashes(
+    trained: Trained, settings: Settings, tmp_path: Path
+) -> None:
+    elsewhere = small_company.settings(tmp_path / "home")
+    again = promotion.run(Job.of(elsewhere, at=AT.replace(hour=3), as_of=AS_OF))
+    first, second = (
+        bundle.check(of.models_folder / trained.version).files for of in (settings, elsewhere)
+    )
+
+    assert again.version == trained.version
+    assert first == second
+    assert bundle.CARD in first
+
+
+def test_the_card_says_what_the_model_is_made_of_what_it_is_not_for_and_why_it_answers(
+    settings: Settings, trained: Trained
+) -> None:
+    card = bundle.card(settings.models_folder / trained.version)
+
+    assert card is not None
+    assert card.startswith(f"# Model {trained.version}\n")
+    for part in ("Data", "Figures", "Calibration", "Limits", "How it was promoted"):
+        assert f"\n## {part}\n" in card
+    assert "natural person" in card
+    assert all(reason in card for reason in trained.why)
+
+
+def test_a_card_alone_does_not_make_another_model(
+    settings: Settings, trained: Trained, tmp_path: Path
+) -> None:
+    folder = settings.models_folder / trained.version
+    files = tmp_path / "files"
+    files.mkdir()
+    for path in folder.iterdir():
+        if path.name != bundle.MANIFEST:
+            (files / path.name).write_bytes(path.read_bytes())
+    (files / bundle.CARD).write_text("# Told otherwise\n")
+    told = {"version": trained.version, "created_at": "2026-07-02"}
+    bundle.export(files, to=tmp_path / "other", **told)
+
+    assert bundle.install(tmp_path / "other", among=settings.models_folder) == trained.version
+    assert bundle.card(folder) != "# Told otherwise\n"
+
+
+def test_tuned_parameters_reach_the_trees_and_stay_with_the_champion(ledger: Ledger) -> None:
+    tuned = {"num_leaves": 4, "num_iterations": 20}
+    model = promotion.learn(ledger, cut_off=AS_OF, tuned=tuned)
+
+    assert model.tree_text.count("\nTree=") == 20
+    assert model.facts["parameters"]["num_leaves"] == 4
+    assert model.facts["tuned"] == tuned
