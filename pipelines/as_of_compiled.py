@@ -57,6 +57,64 @@ def _locate(start: Counts, day: Days, owner: Owners, until: Counts) -> Counts:
 
 
 @_compiled
+def window_sums(total: Counts, low: Counts, high: Counts) -> Counts:
+    """The sum over each window, from the running total."""
+    out = np.empty(len(low), np.int64)
+    for i in range(len(low)):
+        out[i] = total[high[i]] - total[low[i]]
+    return out
+
+
+@_compiled
+def deviations(total: Counts, squares: Counts, low: Counts, high: Counts) -> Floats:
+    """The sample standard deviation of each window, from the totals of values and squares."""
+    out = np.full(len(low), np.nan)
+    for i in range(len(low)):
+        a, b = low[i], high[i]
+        n = b - a
+        if n >= 2:
+            # Around the mean's whole part the squares are small enough to stay exact.
+            s = total[b] - total[a]
+            centre = s // n
+            q = squares[b] - squares[a] - 2 * centre * s + n * centre * centre
+            s -= n * centre
+            out[i] = np.sqrt((n * q - s * s) / (n * (n - 1.0)))
+    return out
+
+
+@_compiled
+def slopes(totals: Counts, low: Counts, high: Counts, origin: Counts) -> Floats:
+    """The least-squares slope of each window, from the totals of x, y, x * x and x * y."""
+    out = np.full(len(low), np.nan)
+    for i in range(len(low)):
+        a, b, o = low[i], high[i], origin[i]
+        n = b - a
+        if n >= 3:
+            x, y = totals[b, 0] - totals[a, 0], totals[b, 1] - totals[a, 1]
+            xx = totals[b, 2] - totals[a, 2] - 2 * o * x + n * o * o
+            xy = totals[b, 3] - totals[a, 3] - o * y
+            x -= n * o
+            spread = n * xx - x * x
+            if spread > 0:
+                out[i] = (n * xy - x * y) / spread
+    return out
+
+
+@_compiled
+def largest_values(levels: Counts, low: Counts, high: Counts) -> Floats:
+    """The largest value of each window: that of two runs of 2**level values that cover it."""
+    out = np.full(len(low), np.nan)
+    for i in range(len(low)):
+        n = high[i] - low[i]
+        if n > 0:
+            level = 0
+            while 2 << level <= n:
+                level += 1
+            out[i] = max(levels[level, low[i]], levels[level, high[i] - (1 << level)])
+    return out
+
+
+@_compiled
 def decayed_means(owner: Owners, day: Days, values: Counts, decay: Floats) -> Floats:
     """After each event, its owner's mean so far, each older value weighing `decay[days since]`."""
     out = np.empty(len(values))

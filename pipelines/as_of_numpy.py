@@ -11,6 +11,47 @@ def locate(events: Events, owner: Owners, until: Counts) -> Counts:
     return np.searchsorted(sorted_keys, keys(owner, until))
 
 
+def window_sums(total: Counts, low: Counts, high: Counts) -> Counts:
+    """The sum over each window, from the running total."""
+    return total[high] - total[low]
+
+
+def deviations(total: Counts, squares: Counts, low: Counts, high: Counts) -> Floats:
+    """The sample standard deviation of each window, from the totals of values and squares."""
+    n, s, q = high - low, total[high] - total[low], squares[high] - squares[low]
+
+    # Around the mean's whole part the squares are small enough to stay exact in 64 bits; what
+    # wrapped around in their totals comes back in the differences.
+    centre = s // np.maximum(n, 1)
+    q = q - 2 * centre * s + n * centre * centre
+    s = s - n * centre
+    return np.where(n < 2, np.nan, np.sqrt((n * q - s * s) / (n * (n - 1.0))))
+
+
+def slopes(totals: Counts, low: Counts, high: Counts, origin: Counts) -> Floats:
+    """The least-squares slope of each window, from the totals of x, y, x * x and x * y."""
+    n = high - low
+    x, y, xx, xy = (totals[high] - totals[low]).T
+    xx = xx - 2 * origin * x + n * origin * origin
+    xy = xy - origin * y
+    x = x - n * origin
+    spread = n * xx - x * x
+    return np.where((n < 3) | (spread <= 0), np.nan, (n * xy - x * y) / spread)
+
+
+def largest_values(levels: Counts, low: Counts, high: Counts) -> Floats:
+    """The largest value of each window: that of two runs of 2**level values that cover it."""
+    n = high - low
+    out = np.full(len(n), np.nan)
+    level = np.frexp(np.maximum(n, 1))[1] - 1
+    for k, largest_of in enumerate(levels):
+        here = np.flatnonzero((level == k) & (n > 0))
+        if len(here):
+            left, right = largest_of[low[here]], largest_of[high[here] - (1 << k)]
+            out[here] = np.maximum(left, right)
+    return out
+
+
 def decayed_means(owner: Owners, day: Days, values: Counts, decay: Floats) -> Floats:
     """After each event, its owner's mean so far, each older value weighing `decay[days since]`."""
     out = np.empty(len(values))

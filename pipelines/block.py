@@ -61,7 +61,7 @@ class Context:
 
     def _ask(self, owners: Mapping[str, Whole], as_of: Whole) -> None:
         self.owners: Mapping[str, Any] = {
-            name: owner.astype(np.int32, copy=False) for name, owner in owners.items()
+            name: owner.astype(np.int64) for name, owner in owners.items()
         }
         self.as_of: Values = as_of.astype(np.int64)
 
@@ -117,7 +117,7 @@ class Context:
     ) -> Values:
         """The sum over a window of what `values` gives for a slice of the events."""
         total = events.total_of(key, lambda: values(slice(None)))
-        return total[high] - total[low]
+        return hot_primitives().window_sums(total, low, high)
 
     def pick(self, values: Whole | Floats, at: Values, exists: Values) -> Values:
         """The values at these places, missing where there is none."""
@@ -126,16 +126,23 @@ class Context:
         return np.where(exists, values[np.clip(at, 0, len(values) - 1)], np.nan)
 
     def highest(self, events: Events, column: str, low: Values, high: Values) -> Values:
-        """The largest value: that of two overlapping runs of 2**k events that cover the window."""
-        n = high - low
-        out = np.full(len(n), np.nan)
-        level = np.frexp(np.maximum(n, 1))[1] - 1
-        for k, largest_of in enumerate(events.highest(column)):
-            here = np.flatnonzero((level == k) & (n > 0))
-            if len(here):
-                left, right = largest_of[low[here]], largest_of[high[here] - (1 << k)]
-                out[here] = np.maximum(left, right)
-        return out
+        if not len(events):
+            return np.full(len(low), np.nan)
+        return hot_primitives().largest_values(events.highest(column), low, high)
+
+    def deviation(self, events: Events, column: str, low: Values, high: Values) -> Values:
+        """The sample standard deviation, missing under two events."""
+        values = events.columns[column]
+        total = events.total_of(column, lambda: values)
+        squares = events.total_of((column, "squares"), lambda: values**2)
+        return hot_primitives().deviations(total, squares, low, high)
+
+    def slope(self, events: Events, column: str, low: Values, high: Values) -> Values:
+        """The least-squares slope on the day, missing under three events.
+
+        Days count from the query's own day: the sums stay small, hence exact.
+        """
+        return hot_primitives().slopes(events.products_with_day(column), low, high, self.as_of)
 
     def median(self, events: Events, column: str, low: Values, high: Values) -> Values:
         n = np.maximum(high - low, 1)
@@ -150,10 +157,6 @@ class Context:
         """A function of each window's values, by its name among the hot primitives."""
         return getattr(hot_primitives(), function)(values, low, high)
 
-    def in_64_bits(self, value: Values) -> Values:
-        """What wrapped around in totals of squares comes back in their differences."""
-        return value
-
     def where(self, claim: Values, yes: Values, no: Values) -> Values:
         return np.where(claim, yes, no)
 
@@ -162,10 +165,9 @@ class Context:
 
     def ratio(self, above: Values, below: Values) -> Values:
         """The ratio, missing where the denominator is zero."""
-        return np.where(below == 0, np.nan, above / below)
-
-    def root(self, value: Values) -> Values:
-        return np.sqrt(value)
+        ratio = above / below
+        np.copyto(ratio, np.nan, where=below == 0)
+        return ratio
 
     def larger(self, one: Values, other: Values) -> Values:
         return np.maximum(one, other)

@@ -102,17 +102,27 @@ class Events:
 
         return self.once(("total", key), make)
 
-    def highest(self, column: str) -> list[Counts]:
-        """Level k holds the largest of 2**k consecutive values, up to the longest owner."""
+    def products_with_day(self, column: str) -> Counts:
+        """Running totals of day, value, day * day and day * value, side by side."""
 
-        def make() -> list[Counts]:
-            levels, step = [self.columns[column]], 1
-            longest = int(np.diff(self.start).max(initial=0))
-            while 2 * step <= longest:
-                level = levels[-1].copy()
-                np.maximum(level[:-step], level[step:], out=level[:-step])
-                levels.append(level)
-                step *= 2
+        def make() -> Counts:
+            day, values = self.day.astype(np.int64), self.columns[column]
+            totals = np.zeros((len(self) + 1, 4), np.int64)
+            for place, added in enumerate((day, values, day**2, day * values)):
+                added.cumsum(out=totals[1:, place])
+            return totals
+
+        return self.once(("products", column), make)
+
+    def highest(self, column: str) -> Counts:
+        """Row k holds the largest of 2**k consecutive values, up to the longest owner."""
+
+        def make() -> Counts:
+            longest = int(np.diff(self.start).max(initial=1))
+            levels = np.tile(self.columns[column], (longest.bit_length(), 1))
+            for k in range(1, len(levels)):
+                step, below = 1 << (k - 1), levels[k - 1]
+                np.maximum(below[:-step], below[step:], out=levels[k, :-step])
             return levels
 
         return self.once(("highest", column), make)

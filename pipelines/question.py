@@ -62,6 +62,31 @@ class Question(Context):
         window = events.columns[column][low:high]
         return float(window.max()) if high > low else math.nan
 
+    def deviation(self, events: Events, column: str, low: int, high: int) -> float:
+        n = high - low
+        if n < 2:
+            return math.nan
+        values = events.columns[column][low:high].tolist()
+        s = sum(values)
+        centre = s // n
+        q = sum([(value - centre) ** 2 for value in values])
+        s -= n * centre
+        spread = _in_64_bits(n * q - s * s)
+        return math.sqrt(spread / (n * (n - 1.0))) if spread >= 0 else math.nan
+
+    def slope(self, events: Events, column: str, low: int, high: int) -> float:
+        n = high - low
+        if n < 3:
+            return math.nan
+        day, y = (
+            events.day[low:high].astype(np.int64) - self.as_of,
+            events.columns[column][low:high],
+        )
+        sum_x, sum_y = int(np.add.reduce(day)), int(np.add.reduce(y))
+        spread = n * int(np.dot(day, day)) - sum_x * sum_x
+        rise = n * int(np.dot(day, y)) - sum_x * sum_y
+        return float(rise) / float(spread) if spread > 0 else math.nan
+
     def median(self, events: Events, column: str, low: int, high: int) -> float:
         n = high - low
         window = np.sort(events.columns[column][low:high])
@@ -70,9 +95,6 @@ class Question(Context):
     def apply(self, function: str, values: Counts, low: int, high: int) -> Values:
         one = np.array([low]), np.array([high])
         return getattr(hot_primitives(), function)(values, *one).item()
-
-    def in_64_bits(self, value: int) -> int:
-        return (value + _HALF) % (2 * _HALF) - _HALF
 
     def where(self, claim: bool, yes: Values, no: Values) -> Values:
         return yes if claim else no
@@ -83,9 +105,6 @@ class Question(Context):
     def ratio(self, above: Values, below: Values) -> float:
         return math.nan if below == 0 else float(above) / float(below)
 
-    def root(self, value: float) -> float:
-        return math.sqrt(value) if value >= 0 else math.nan
-
     def larger(self, one: int, other: int) -> int:
         return one if one > other else other
 
@@ -94,3 +113,8 @@ class Question(Context):
 
     def which_largest(self, values: Sequence[Values]) -> Values:
         return math.nan if any(map(math.isnan, values)) else values.index(max(values))
+
+
+def _in_64_bits(value: int) -> int:
+    """As a block has it, whose whole numbers wrap around."""
+    return (value + _HALF) % (2 * _HALF) - _HALF

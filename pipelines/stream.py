@@ -6,11 +6,9 @@ paid.sum("amount", 365) / issued.sum("amount", 365)
 
 from collections.abc import Callable, Hashable
 
-import numpy as np
-
 from pipelines.as_of import Node, as_of
 from pipelines.block import Context, Values, hot_primitives
-from pipelines.events import Events, Flags, Whole
+from pipelines.events import Flags
 
 
 class Stream:
@@ -70,18 +68,7 @@ class Stream:
         """The sample standard deviation, missing under two events."""
 
         def by(c: Context) -> Values:
-            low, high = c.window(self, days)
-            events = c.events[self.name]
-            values = events.columns[column]
-            n = high - low
-            s = c.sum(events, column, lambda at: values[at], low, high)
-            q = c.sum(events, (column, "squares"), lambda at: values[at] ** 2, low, high)
-
-            # Around the mean's whole part the squares are small enough to stay exact in 64 bits.
-            centre = s // c.larger(n, 1)
-            q = c.in_64_bits(q - 2 * centre * s + n * centre * centre)
-            s = s - n * centre
-            return c.root(c.ratio(c.in_64_bits(n * q - s * s), n * (n - 1.0)))
+            return c.deviation(c.events[self.name], column, *c.window(self, days))
 
         return self._node("std", column, days, by=by)
 
@@ -160,26 +147,6 @@ class Stream:
             low, high = c.window(self, days)
             if events is not None:
                 low = c.larger(low, high - events)
-            return _slope(c, c.events[self.name], column, low, high)
+            return c.slope(c.events[self.name], column, low, high)
 
         return self._node("slope", column, days, events, by=by)
-
-
-def _slope(c: Context, events: Events, column: str, low: Values, high: Values) -> Values:
-    """Days count from the query's own day: the sums stay small, hence exact."""
-
-    def window(key: Hashable, values: Callable[[slice], Whole]) -> Values:
-        return c.sum(events, key, values, low, high)
-
-    n, origin = high - low, c.as_of
-    day, values = events.day, events.columns[column]
-    x = window("day", lambda at: day[at])
-    y = window(column, lambda at: values[at])
-    xx = window(("day", "squares"), lambda at: day[at].astype(np.int64) ** 2)
-    xy = window(("day", column), lambda at: day[at] * values[at])
-
-    xx = xx - 2 * origin * x + n * origin * origin
-    xy = xy - origin * y
-    x = x - n * origin
-    spread = n * xx - x * x
-    return c.where((n < 3) | (spread <= 0), np.nan, c.ratio(n * xy - x * y, spread))
