@@ -73,20 +73,22 @@ class Context:
 
     def before(self, stream: Reachable, days: int = 0) -> Values:
         """For each query, the number of events up to its owner's last one before as_of - days."""
-        key = (stream.name, days)
+        events = self.events[stream.name]
+        key = (events.place, days)  # streams of the same days have the same positions
         position = self._positions.get(key)
         if position is None:
             until = self.as_of - days if days else self.as_of
-            events, owner = self.events[stream.name], self.owners[stream.owner]
+            owner = self.owners[stream.owner]
             position = self._positions[key] = self.locate(events, owner, until)
         return position
 
     def first(self, stream: Reachable) -> Values:
         """For each query, the number of events before its owner's first."""
-        key = (stream.name, None)
+        events = self.events[stream.name]
+        key = (events.place, None)
         position = self._positions.get(key)
         if position is None:
-            start = self.events[stream.name].start
+            start = events.start
             position = self._positions[key] = start[self.owners[stream.owner]]
         return position
 

@@ -34,6 +34,12 @@ def owner_and_day(sorted_keys: Counts) -> tuple[Owners, Days]:
     return (sorted_keys >> _DAY_BITS).astype(np.int32), day.astype(np.int32)
 
 
+def different(values: Counts) -> Counts:
+    """The values sorted, each once; a whole number's sort takes half the time of `np.unique`."""
+    ordered = np.sort(values)
+    return ordered[firsts(ordered)]
+
+
 def firsts(owner: Whole) -> Flags:
     """Which rows, sorted by owner, are their owner's first."""
     first = np.ones(len(owner), bool)
@@ -60,6 +66,7 @@ class Events:
             name: column.astype(np.int64, copy=False) for name, column in columns.items()
         }
         self.owners = owners
+        self.place = id(self.day)  # the same for streams of the very same events
         self._made: dict[Hashable, object] = {}
 
     @classmethod

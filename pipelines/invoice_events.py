@@ -11,6 +11,7 @@ from pipelines.events import (
     Flags,
     Floats,
     Whole,
+    different,
     firsts,
     highest_so_far,
     keys,
@@ -76,21 +77,23 @@ def _billed(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
     customers = len(settlement.customer_ids)
     amount, issue_day = settlement.amount_cents, settlement.issue_day
     days_to_pay, has_terms = terms(ledger, settlement)
-    price = np.flatnonzero(amount > 0)
-    term = np.flatnonzero(has_terms)
+    rows = order(customer, known, issue_day)
+    owner, day = customer[rows], known[rows].astype(np.int32, copy=False)
 
-    issued = Events.of(customer, known, customers, (issue_day,), amount=amount, issue_day=issue_day)
+    def billed(claim: Flags, **columns: Whole) -> Events:
+        if claim.all():  # the arrays themselves: their positions are sought once
+            of_each = {name: column[rows] for name, column in columns.items()}
+            return Events(owner, day, customers, **of_each)
+        some = np.flatnonzero(claim[rows])
+        of_each = {name: column[rows[some]] for name, column in columns.items()}
+        return Events(owner[some], day[some], customers, **of_each)
+
+    issued = billed(np.ones(len(rows), bool), amount=amount, issue_day=issue_day)
     issued.columns["latest"] = highest_so_far(issued.owner, issued.columns["issue_day"])
     return {
         "issued": issued,
-        "priced": Events.of(
-            customer[price],
-            known[price],
-            customers,
-            amount=amount[price],
-            ln_amount=ln_amount(amount[price]),
-        ),
-        "termed": Events.of(customer[term], known[term], customers, terms=days_to_pay[term]),
+        "priced": billed(amount > 0, amount=amount, ln_amount=ln_amount(amount)),
+        "termed": billed(has_terms, terms=days_to_pay),
         "due": Events.of(customer, np.maximum(settlement.due_day, known), customers, amount=amount),
     }
 
@@ -172,7 +175,7 @@ def _oldest_overdue(settlement: Settlement) -> Events:
     invoice, begin, end = _overdue_spells(settlement)
     owner = settlement.customer[invoice]
     ended = end < NEVER
-    points = np.unique(np.append(keys(owner, begin), keys(owner[ended], end[ended])))
+    points = different(np.append(keys(owner, begin), keys(owner[ended], end[ended])))
 
     # Oldest first, each spell covers the points of its time that no older one has covered.
     rows = order(owner, settlement.due_day[invoice])
