@@ -147,8 +147,8 @@ def judge(
         raise history.explained(short, ledger, origin=origin, cut_off=cut_off) from None
     predicted = backtest.predict(ledger, recipe, origin=day_number(origin))
     said = {
-        contest.CHALLENGER: _matrix(predicted, "p"),
-        contest.CURVE: _matrix(predicted, "curve_p"),
+        contest.CHALLENGER: matrix(predicted, "p"),
+        contest.CURVE: matrix(predicted, "curve_p"),
     }
     notes: tuple[str, ...] = ()
     if champion is not None and (learned_until := _cut_off(champion)) > origin:
@@ -158,7 +158,7 @@ def judge(
         )
     elif champion is not None:
         champions = backtest.predict(ledger, champion.model, origin=day_number(origin))
-        said[contest.CHAMPION] = _matrix(champions, "p")
+        said[contest.CHAMPION] = matrix(champions, "p")
     return Contest(
         matured_window.outcomes(ledger, predicted, cut_off=cut_off),
         said,
@@ -282,7 +282,8 @@ def _cut_off(champion: Bundle) -> date:
     return date.fromisoformat(str(champion.manifest.facts["cut_off"]))
 
 
-def _matrix(predicted: pa.Table, prefix: str) -> Floats:
+def matrix(predicted: pa.Table, prefix: str) -> Floats:
+    """The probabilities of one answerer, rows by horizons."""
     names = [f"{prefix}{column(days).removeprefix('p')}" for days in HORIZONS_DAYS]
     return np.column_stack([predicted[name].to_numpy() for name in names])
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipelines.night import Night
     from pipelines.promotion import Trained
     from pipelines.settings import Settings
+    from pipelines.tuning import Tuned
 
 app = typer.Typer(
     help="Which invoices will be paid late, why, and what to do next.",
@@ -125,13 +126,24 @@ def train(
     ledger: OptionalLedger = None,
     mapping: Mapping = None,
     as_of: AsOf = None,
+    tune: Annotated[
+        int | None,
+        typer.Option(min=1, help="First search for better parameters, with so many trials."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train on what was known before a day, judge the model and promote it if it does not lose."""
     from serving import terminal
 
-    trained = _train(_job(ledger, mapping, as_of), quiet=as_json)
-    terminal.as_json(trained) if as_json else _show_training(trained)
+    job = _job(ledger, mapping, as_of)
+    tuned = _tune(job, tune, quiet=as_json) if tune else None
+    trained = _train(job, quiet=as_json, tuned=tuned.parameters if tuned else None)
+    if as_json:
+        terminal.as_json({"tuning": tuned, "training": trained} if tuned else trained)
+        return
+    for reason in tuned.why if tuned else ():
+        terminal.say(reason)
+    _show_training(trained)
 
 
 @app.command()
@@ -291,12 +303,20 @@ def _job(ledger: str | None, mapping: str | None, as_of: datetime | None) -> "Jo
     return Job.of(_settings(), at=now, ledger=ledger, mapping=mapping, as_of=day)
 
 
-def _train(job: "Job", *, quiet: bool) -> "Trained":
+def _train(job: "Job", *, quiet: bool, tuned: dict[str, float] | None = None) -> "Trained":
     from pipelines import promotion
     from serving import terminal
 
     with terminal.working(steps=promotion.STEPS, quiet=quiet) as tell:
-        return promotion.run(job, tell=tell)
+        return promotion.run(job, tuned=tuned, tell=tell)
+
+
+def _tune(job: "Job", trials: int, *, quiet: bool) -> "Tuned":
+    from pipelines import tuning
+    from serving import terminal
+
+    with terminal.working(steps=tuning.STEPS, quiet=quiet) as tell:
+        return tuning.run(job, trials=trials, tell=tell)
 
 
 def _nightly(job: "Job", *, quiet: bool) -> "Night":

@@ -30,6 +30,7 @@ _NEXT = {
     "SnapshotDamaged": "puntuale nightly LEDGER",
     "StoreBusy": "the same command, when the other run has ended",
     "RunOvertaken": "puntuale nightly LEDGER",
+    "TunerMissing": 'pip install "puntuale[tune]"',
     "NoEarlierChampion": "puntuale models",
     "NotEnoughHistory": "puntuale check LEDGER",
     "ValidationError": "look at .env and .env.example",
@@ -71,8 +72,7 @@ def warn(text: str) -> None:
 
 def as_json(value: object) -> None:
     """Print a value for a program: nothing else goes to standard output."""
-    given = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    text = json.dumps(given, default=_text, ensure_ascii=False, indent=2, allow_nan=False)
+    text = json.dumps(value, default=_text, ensure_ascii=False, indent=2, allow_nan=False)
     sys.stdout.write(text + "\n")
 
 
@@ -153,6 +153,8 @@ def _plain(text: str) -> str:
 
 
 def _text(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
     if isinstance(value, date | datetime | Path):
         return str(value)
     if isinstance(value, tuple | set | frozenset):

@@ -87,7 +87,7 @@ def test_reliability_is_the_challengers() -> None:
 def test_a_challenger_whose_skill_cannot_be_told_from_none_stays_where_it_is() -> None:
     known = contest(challenger=0, customer_curve=0)
     guesses = np.sort(np.random.default_rng(2).uniform(size=known.y.shape), axis=1)[:, ::-1]
-    blind = {name: guesses for name in (CHALLENGER, CURVE)}
+    blind = dict.fromkeys((CHALLENGER, CURVE), guesses)
     verdict = decide(Contest(known.y, blind, known.tests, weights=(0.0, 0.0)))
 
     assert not verdict.promoted
