@@ -24,6 +24,11 @@ _CAUSE = {
     "curve_logit": "customer_record",
     "customer_curve": "customer_record",
 }
+# What a person is told in place of a column that the model makes from it.
+_TOLD_BY = {
+    "habitual_paydays_ahead": "modal_weekday_share",
+    "payment_gaps_ahead": "gap_mean_365",
+}
 
 
 def explained_horizon(age: Days) -> Days:
@@ -54,9 +59,9 @@ def reason_columns(
     ahead = np.maximum(horizon - asked.age, 0).astype(np.int32)
     why = model.explain(asked.taken, ahead)
     certain = asked.age > horizon  # past the last horizon: it is late already, by its age alone
-    pushed = _with_record(why)
-    pushed[certain] = np.array([_cause(name) == "time" for name in why.names], np.float64)
-    grouped = reasons.by_cause(pushed, [_cause(name) for name in why.names])
+    pushed = with_record(why)
+    pushed[certain] = np.array([cause_of(name) == "time" for name in why.names], np.float64)
+    grouped = reasons.by_cause(pushed, [cause_of(name) for name in why.names])
     at = np.searchsorted(ALL_HORIZONS_DAYS, horizon)
     p = seen.probabilities[np.arange(len(at)), at]
     base, points = reasons.points(why.base, grouped.contributions, np.where(certain, 1.0, p))
@@ -81,7 +86,7 @@ def reason_columns(
     }
 
 
-def _with_record(why: Explanation) -> Floats:
+def with_record(why: Explanation) -> Floats:
     """The contributions, with what the trees read from the customer's curve told apart.
 
     The curve is high because of the customer's record and because of the invoice's age; what the
@@ -94,7 +99,7 @@ def _with_record(why: Explanation) -> Floats:
     return pushed
 
 
-def _cause(name: str) -> str:
+def cause_of(name: str) -> str:
     if name in features.BOOK:
         return features.BOOK[name].cause
     return _CAUSE.get(name, "time")
@@ -113,7 +118,7 @@ class _Told:
     horizon: Days
 
     def reason(self, row: int, cause: str, leading: int, points: float) -> dict[str, Any]:
-        name = self.names[leading]
+        name = _TOLD_BY.get(self.names[leading], self.names[leading])
         feature: str | None = name if name in features.BOOK else None
         value: float | None = None
         usual: float | None = None
@@ -122,7 +127,8 @@ class _Told:
         elif cause == "time":
             feature, value, usual = None, float(self.age[row]), float(self.horizon[row])
         elif feature is not None:
-            value, usual = float(self.asked.taken.features[row, leading]), self.model.usual[feature]
+            seen = self.asked.taken.features[row, self.names.index(feature)]
+            value, usual = float(seen), self.model.usual[feature]
         return {
             "feature_group": cause,
             "feature": feature,
