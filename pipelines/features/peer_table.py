@@ -5,6 +5,7 @@ An invoice counts in `late_h` from the day after its due day + h, paid or not. W
 bundle carries the table, so one customer's request reads the same rates as the whole portfolio.
 """
 
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,8 @@ SHRINKAGE = 20.0  # a group needs about so many invoices to be believed rather t
 EVERYBODY = "everybody"
 KINDS = (*streams.PEER_GROUPS, EVERYBODY)
 COUNTS = tuple(f"{what}_{h}" for h in HORIZONS_DAYS for what in ("matured", "late"))
+
+_MADE: dict[int, "Peers"] = {}  # by the identity of the table they were made from
 
 
 class _Changes(NamedTuple):
@@ -67,7 +70,13 @@ class Peers:
         """Peers from a bundle's table; ValueError unless it has exactly the columns expected."""
         if columns.schema.names != SCHEMA.names:
             raise ValueError(f"peers must have columns {SCHEMA.names}, got: {columns.schema.names}")
-        return cls(columns.cast(SCHEMA))
+        # A server asks for the same table at every request: its streams are made once, and kept
+        # for as long as the table itself.
+        made = _MADE.get(id(columns))
+        if made is None:
+            made = _MADE[id(columns)] = cls(columns.cast(SCHEMA))
+            weakref.finalize(columns, _MADE.pop, id(columns), None)
+        return made
 
     @cached_property
     def _values(self) -> dict[str, pa.Array]:

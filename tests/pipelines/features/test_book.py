@@ -1,6 +1,8 @@
+import gc
 import subprocess
 import sys
 import time
+import weakref
 
 import numpy as np
 import pyarrow as pa
@@ -162,3 +164,12 @@ def cpu_seconds(invoices: int) -> float:
 def test_ten_times_the_invoices_of_one_customer_take_about_ten_times_as_long() -> None:
     cpu_seconds(500)  # compiles
     assert cpu_seconds(100_000) < 20 * cpu_seconds(10_000) + 0.5
+
+
+def test_the_peers_of_one_table_are_made_once_and_kept_no_longer_than_it(ledger: Ledger) -> None:
+    columns = Peers.build(ledger, settle(ledger)).as_columns().slice(0)
+    made = weakref.ref(Peers.from_columns(columns))
+    assert Peers.from_columns(columns) is made()
+    del columns
+    gc.collect()
+    assert made() is None
