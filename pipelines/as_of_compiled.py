@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numba import njit
 
-from pipelines.events import Counts, Days, Events, Floats, Owners
+from pipelines.events import Counts, Days, Events, Flags, Floats, Followed, Owners, Rows
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -189,3 +189,33 @@ def median_deviation(values: Counts, low: Counts, high: Counts) -> Floats:
             distance = np.sort(np.abs(2 * window - middle))
             out[i] = (distance[(n - 1) // 2] + distance[n // 2]) / 4.0
     return out
+
+
+@_compiled
+def follow(
+    invoice: Rows, day: Days, amount: Counts, is_credit: Flags, owed: Counts, allowed: Counts
+) -> Followed:
+    """What each movement does to its invoice's open amount; sorted by invoice, then as known."""
+    n = len(invoice)
+    applied, open_cents, paid = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    settles, reopens, cancels = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    reached = np.empty(n, np.int32)
+    row, left, credit_left, covered, latest, closed = -1, 0, 0, 0, 0, False
+    for i in range(n):
+        if invoice[i] != row:
+            row = invoice[i]
+            left = credit_left = owed[row]
+            closed = left <= allowed[row]
+            covered = left if closed else 0
+            latest = day[i]
+        left -= amount[i]
+        credit_left -= amount[i] if is_credit[i] else 0
+        was_closed, was_covered = closed, covered
+        closed = left <= allowed[row]
+        covered = owed[row] if closed else owed[row] - left
+        latest = max(latest, day[i])
+        applied[i], open_cents[i], paid[i] = covered - was_covered, left, credit_left - left
+        settles[i], reopens[i] = closed and not was_closed, was_closed and not closed
+        cancels[i] = settles[i] and credit_left <= allowed[row]
+        reached[i] = latest
+    return applied, open_cents, paid, settles, reopens, cancels, reached

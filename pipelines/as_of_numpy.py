@@ -2,7 +2,19 @@
 
 import numpy as np
 
-from pipelines.events import Counts, Days, Events, Floats, Owners, keys
+from pipelines.events import (
+    Counts,
+    Days,
+    Events,
+    Flags,
+    Floats,
+    Followed,
+    Owners,
+    Rows,
+    firsts,
+    highest_so_far,
+    keys,
+)
 
 
 def locate(events: Events, owner: Owners, until: Counts) -> Counts:
@@ -108,3 +120,38 @@ def median_deviation(values: Counts, low: Counts, high: Counts) -> Floats:
             window = values[first:stop]
             out[i] = np.median(np.abs(window - np.median(window)))
     return out
+
+
+def follow(
+    invoice: Rows, day: Days, amount: Counts, is_credit: Flags, owed: Counts, allowed: Counts
+) -> Followed:
+    """What each movement does to its invoice's open amount; sorted by invoice, then as known."""
+    first = firsts(invoice)
+    due, within = owed[invoice], allowed[invoice]
+
+    left = due - _running(amount, first)
+    credit_left = due - _running(np.where(is_credit, amount, 0), first)
+    closed = left <= within
+    covered = np.where(closed, due, due - left)
+    was_closed = np.where(first, due <= within, np.append(False, closed)[: len(first)])
+    was_covered = np.where(
+        first, np.where(due <= within, due, 0), np.append(0, covered)[: len(first)]
+    )
+    settles = closed & ~was_closed
+    return (
+        covered - was_covered,
+        left,
+        credit_left - left,
+        settles,
+        was_closed & ~closed,
+        settles & (credit_left <= within),
+        highest_so_far(invoice, day).astype(np.int32),
+    )
+
+
+def _running(values: Counts, first: Flags) -> Counts:
+    """Running totals that start again at each `first`: differences of one exact integer total."""
+    total = np.cumsum(values)
+    starts = np.flatnonzero(first)
+    before = (total - values)[starts]
+    return total - np.repeat(before, np.diff(np.append(starts, len(values))))

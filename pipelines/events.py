@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.integer]
 Flags = npt.NDArray[np.bool_]
 Column = Whole | Flags
+Followed = tuple[Counts, Counts, Counts, Flags, Flags, Flags, Days]
 T = TypeVar("T")
 
 _DAY_BITS = 22  # holds any day within 1<<20 of 1970, NEVER and windows before it included

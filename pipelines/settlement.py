@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines import calendars, references
+from pipelines.block import hot_primitives
 from pipelines.ledger import NEVER, Ledger, cents, days, issue_days
 from pipelines.ordering import Rows, order
 from pipelines.references import References
@@ -23,7 +24,6 @@ Flags = npt.NDArray[np.bool_]
 TOLERANCE_CENTS = 100  # bank charges and rounding
 TOLERANCE_SHARE = 0.005
 _PARTS = 1_000_000  # the share is kept in whole millionths, so that the comparison is exact
-_DAY_BITS = 22  # holds any day up to twice NEVER
 
 PAYMENT, RETURN, CREDIT_NOTE = np.int8(0), np.int8(1), np.int8(2)
 
@@ -209,40 +209,21 @@ def _movements(ledger: Ledger, refers: References) -> _Given:
 
 def _apply(given: _Given, amount: Cents, tolerance: Cents) -> Movements:
     """Follows each invoice's open amount from movement to movement."""
-    row = given.invoice
-    first = np.append(True, row[1:] != row[:-1])[: len(row)]
-    due, allowed = amount[row], tolerance[row]
-
-    left = due - _running(given.amount_cents, first)
-    credit_left = due - _running(np.where(given.kind == CREDIT_NOTE, given.amount_cents, 0), first)
-    closed = left <= allowed
-    was_closed = np.where(first, due <= allowed, np.append(False, closed)[: len(row)])
-    covered = np.where(closed, due, due - left)
-    was_covered = np.where(
-        first, np.where(due <= allowed, due, 0), np.append(0, covered)[: len(row)]
+    is_credit = given.kind == CREDIT_NOTE
+    applied, left, paid, settles, reopens, cancels, reached = hot_primitives().follow(
+        given.invoice, given.day, given.amount_cents, is_credit, amount, tolerance
     )
-    settles = closed & ~was_closed
-    reached = np.maximum.accumulate((row << _DAY_BITS) | (given.day + int(NEVER)))
-
     return Movements(
-        invoice=row,
+        invoice=given.invoice,
         known_day=given.known_day,
         day=given.day,
         kind=given.kind,
         amount_cents=given.amount_cents,
-        applied_cents=covered - was_covered,
+        applied_cents=applied,
         open_cents=left,
-        paid_cents=credit_left - left,
+        paid_cents=paid,
         settles=settles,
-        reopens=was_closed & ~closed,
-        cancels=settles & (credit_left <= allowed),
-        reached_day=((reached & ((1 << _DAY_BITS) - 1)) - int(NEVER)).astype(np.int32),
+        reopens=reopens,
+        cancels=cancels,
+        reached_day=reached,
     )
-
-
-def _running(values: Cents, first: Flags) -> Cents:
-    """Running totals that start again at each `first`: differences of one exact integer total."""
-    total = np.cumsum(values)
-    starts = np.flatnonzero(first)
-    before = (total - values)[starts]
-    return total - np.repeat(before, np.diff(np.append(starts, len(values))))
