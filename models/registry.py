@@ -109,6 +109,18 @@ class Registry:
             model_id = _log_model(mlflow, training, list(manifest.files))
             return self._register(client, run_id, model_id, training.bundle, manifest.version)
 
+    def log_backtest(
+        self, parameters: Mapping[str, str], metrics: Mapping[str, float], files: Sequence[Path]
+    ) -> str:
+        """Log a back-test's figures with the files of its report; the run's id."""
+        with self._running("back-test") as (mlflow, _, run_id):
+            mlflow.log_params(dict(parameters))
+            mlflow.log_metrics(dict(metrics))
+            mlflow.set_tags(_libraries())
+            for path in files:
+                mlflow.log_artifact(str(path), "backtest")
+            return run_id
+
     def at(self, alias: str) -> Registered | None:
         """The version that bears the alias, None where none does."""
         mlflow, client = self._client()

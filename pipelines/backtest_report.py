@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import bootstrap, weighted
-from models.horizons import HORIZONS_DAYS
+from models.horizons import HORIZONS_DAYS, column
 from models.metrics import reliability, surprise
 from pipelines.backtest import CURVE, DUE_DATE, OURS, Backtest
 from pipelines.judged import ANSWERERS, Judged, judged
@@ -46,6 +46,23 @@ def figures(
         "leak_test": None if leak is None else {**asdict(leak), "passed": leak.passed},
         "interval_share": bootstrap.LEVELS[1] - bootstrap.LEVELS[0],
     }
+
+
+def metrics(told: Told) -> dict[str, float]:
+    """The main figures by short names, as MLflow keeps them: ours, and the gain over the curve."""
+    out: dict[str, float | None] = {}
+    for cell in told["probabilities"]:
+        ours, curve = (cell["answerers"][ANSWERERS[who]] for who in (OURS, CURVE))
+        for name, figure in ours.items():
+            out[f"{cell['test']}.{name}.{column(cell['horizon'])}"] = figure["value"]
+        out[f"{cell['test']}.gain_over_curve.{column(cell['horizon'])}"] = curve["gain"]["value"]
+    for cell in told["dates"]:
+        for name, figure in cell["answerers"][ANSWERERS[OURS]].items():
+            out[f"{cell['test']}.{name}"] = figure["value"]
+    out |= {f"cash.{k}": told["cash"].get(k) for k in ("coverage", "error_share", "bias_share")}
+    if told["leak_test"] is not None:
+        out["leak_test.passed"] = float(told["leak_test"]["passed"])
+    return {name: value for name, value in out.items() if value is not None}
 
 
 def _cells(rows: Judged) -> Iterator[tuple[str, int, int, npt.NDArray[np.bool_]]]:

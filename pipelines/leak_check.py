@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 
 from models.late_payment import LatePaymentModel
 from pipelines import backtest
-from pipelines.ledger import Ledger, conform
+from pipelines.backtest import Backtest
+from pipelines.ledger import Ledger, conform, days
 from pipelines.settlement import is_open, settle
 from pipelines.tables import TABLES
 
@@ -50,6 +51,14 @@ def check(
         different = int((~np.logical_and.reduce(alike)).sum())
     same = again.tree_text == model.tree_text and again.weights == model.weights
     return LeakVerdict(origin, first.num_rows, same, different)
+
+
+def of_first_origin(ledger: Ledger, replayed: Backtest, *, seed: int = 0) -> LeakVerdict:
+    """The leak test at a back-test's first origin, where there is least to train on."""
+    origin = int(days(replayed.predictions["cut"].combine_chunks()).min())
+    day = str(np.datetime64(origin, "D"))
+    model = next(model for model in replayed.models if model.facts["cut_off"] == day)
+    return check(ledger, replayed.predictions, model, origin=origin, seed=seed)
 
 
 def another_future(ledger: Ledger, origin: int) -> Ledger:

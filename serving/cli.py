@@ -5,7 +5,7 @@ What a command needs is imported when it runs: `puntuale --help` waits for no mo
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,9 @@ from serving.models_command import card, models, rollback
 from serving.monitor_command import monitor
 
 if TYPE_CHECKING:
+    from pipelines.backtest import Backtest
     from pipelines.job import Job
+    from pipelines.ledger import Ledger as KnownLedger
     from pipelines.night import Night
     from pipelines.promotion import Trained
     from pipelines.settings import Settings
@@ -184,11 +186,21 @@ def backtest(
         list[datetime],
         typer.Option(formats=["%Y-%m-%d"], help="A day to go back to; may be given several times."),
     ],
-    out: Annotated[Path, typer.Option(help="The predictions, a Parquet file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the predictions to a Parquet file.")
+    ] = None,
     ledger_out: Annotated[
         Path | None, typer.Option(help="The outcomes to judge them by, a Parquet file.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder for the report: a page and JSON, with the leak test's verdict."
+        ),
+    ] = None,
     mapping: Mapping = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the days.")] = 1,
+    mlflow: Annotated[bool, typer.Option("--mlflow", help="Log the report to MLflow.")] = False,
     as_json: Json = False,
 ) -> None:
     """Go back to each day, train only on what was known then, and predict what came after."""
@@ -197,21 +209,30 @@ def backtest(
     from pipelines.job import day_number
     from serving import terminal
 
+    if mlflow and report is None:
+        raise typer.BadParameter("--mlflow logs the report: give --report FOLDER too")
     job = _job(ledger, mapping, None)
     days = sorted({moment.date() for moment in as_of})
-    with terminal.working(steps=2 * len(days) + 2, quiet=as_json) as tell:
+    with terminal.working(steps=2 * len(days) + (4 if report else 2), quiet=as_json) as tell:
         tell("reading the ledger")
         ledger_read = reading.read(job).ledger
-        replayed = replay.run(ledger_read, [day_number(day) for day in days], tell=tell)
+        replayed = replay.run(
+            ledger_read, [day_number(day) for day in days], workers=workers, tell=tell
+        )
         tell("judging")
         judged = backtest_figures.figures(replayed, ledger_read)
+        if report is not None:
+            _report(job, ledger_read, replayed, to=report, mlflow=mlflow, tell=tell)
     predictions = replayed.predictions
-    _write(predictions, out)
+    if out is not None:
+        _write(predictions, out)
     if ledger_out is not None:
         _write(replayed.ledger, ledger_out)
     if as_json:
-        written = {"predictions": str(out), "rows": predictions.num_rows, "origins": days}
-        terminal.as_json({**written, "figures": judged})
+        files = {"predictions": out, "report": report}
+        written = {name: str(path) for name, path in files.items() if path is not None}
+        counted = {"rows": predictions.num_rows, "origins": days, "figures": judged}
+        terminal.as_json({**written, **counted})
         return
     names = {
         "test": "test",
@@ -225,7 +246,10 @@ def backtest(
     }
     shown = [{name: row.get(key) for key, name in names.items()} for row in judged]
     terminal.table("Puntuale, and the log loss of the customer's own curve", shown)
-    terminal.say(f"{predictions.num_rows:,} predictions written to {out}")
+    if out is not None:
+        terminal.say(f"{predictions.num_rows:,} predictions written to {out}")
+    if report is not None:
+        terminal.say(f"The report is {report / 'report.html'}")
 
 
 @app.command()
@@ -325,6 +349,31 @@ def _nightly(job: "Job", *, quiet: bool) -> "Night":
 
     with terminal.working(steps=night.STEPS, quiet=quiet) as tell:
         return night.run(job, tell=tell)
+
+
+def _report(
+    job: "Job",
+    ledger: "KnownLedger",
+    replayed: "Backtest",
+    *,
+    to: Path,
+    mlflow: bool,
+    tell: Callable[[str], None],
+) -> None:
+    """Write the back-test's report; log it to MLflow where that is wanted."""
+    from pipelines import backtest_page, backtest_report, leak_check, promotion
+
+    tell("the leak test")
+    leak = leak_check.of_first_origin(ledger, replayed)
+    tell("the report")
+    told = backtest_report.figures(replayed, ledger, leak=leak)
+    files = backtest_page.publish(told, to)
+    if mlflow:
+        promotion.registry(job.settings).log_backtest(
+            {"origins": ", ".join(told["origins"]), "ledger": job.source_mark},
+            backtest_report.metrics(told),
+            files,
+        )
 
 
 def _show_account(account: Sequence[dict[str, Any]]) -> None:

@@ -183,6 +183,29 @@ def test_backtest_writes_predictions_and_outcomes_for_the_judge(
     assert {"invoice_id", "cust", "issue", "due", "paid"} <= set(ledger.names)
 
 
+def test_backtest_writes_a_report_and_logs_it_when_asked(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    settings = small_company.settings(tmp_path / "home")
+    ledger, asked = str(small_company.ledger_folder()), ("--as-of", "2026-03-01")
+    code, out, err = run(
+        capfd, "backtest", ledger, *asked, "--report", "report", "--mlflow", "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["report"] == "report"
+    told = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    assert told["leak_test"]["passed"]
+    assert "<title>Back-test" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    logged = [path.name for path in settings.home.rglob("report.*")]
+    assert sorted(logged) == ["report.html", "report.json"]
+
+
+def test_logging_a_backtest_needs_its_report(capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capfd, "backtest", "x", "--as-of", "2026-03-01", "--mlflow")
+    assert code == 2
+    assert "--report" in err
+
+
 def test_an_error_of_ours_is_told_as_one_without_a_traceback(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
