@@ -21,24 +21,26 @@ class Question(Context):
     def _ask(self, owners: Mapping[str, Whole], as_of: Whole) -> None:
         self.owners = {name: owner.item() for name, owner in owners.items()}
         self.as_of = as_of.item()
-        self._spans: dict[str, tuple[int, int]] = {}
+        self._spans: dict[int, tuple[memoryview, int, int]] = {}
 
     def first(self, stream: Reachable) -> int:
-        return self._span(stream)[0]
+        return self._span(stream)[1]
 
     def before(self, stream: Reachable, days: int = 0) -> int:
-        events = self.events[stream.name]
-        day = events.once("day", lambda: memoryview(events.day.data))
-        return bisect_left(day, self.as_of - days, *self._span(stream))
+        day, first, now = self._span(stream)
+        return bisect_left(day, self.as_of - days, first, now) if days else now
 
-    def _span(self, stream: Reachable) -> tuple[int, int]:
-        """Where the owner's events begin and end, sought: most streams are read a few times."""
-        span = self._spans.get(stream.name)
+    def _span(self, stream: Reachable) -> tuple[memoryview, int, int]:
+        """The events' days, where the owner's begin, and where those known before as_of end."""
+        events = self.events[stream.name]
+        span = self._spans.get(events.place)
         if span is None:
-            owners = memoryview(self.events[stream.name].owner.data)
+            owners, day = memoryview(events.owner.data), memoryview(events.day.data)
             owner = self.owners[stream.owner]
             first = bisect_left(owners, owner)
-            span = self._spans[stream.name] = first, bisect_right(owners, owner, first)
+            stop = bisect_right(owners, owner, first)
+            now = bisect_left(day, self.as_of, first, stop)
+            span = self._spans[events.place] = day, first, now
         return span
 
     def given(self, name: str) -> Values:
@@ -66,10 +68,11 @@ class Question(Context):
         n = high - low
         if n < 2:
             return math.nan
-        values = events.columns[column][low:high].tolist()
-        s = sum(values)
+        values = events.columns[column][low:high]
+        s = int(np.add.reduce(values))
         centre = s // n
-        q = sum([(value - centre) ** 2 for value in values])
+        apart = values - centre
+        q = int(np.dot(apart, apart))
         s -= n * centre
         spread = _in_64_bits(n * q - s * s)
         return math.sqrt(spread / (n * (n - 1.0))) if spread >= 0 else math.nan
