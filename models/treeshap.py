@@ -37,6 +37,7 @@ DEEPEST_FEATURES = (
 BYTE_THRESHOLDS = 254  # a byte holds 0..254 for values and 255 for missing
 WIDE_THRESHOLDS = 65534  # and two bytes as much again
 THREADS = 2  # more would wait for memory
+APART = 8  # a power of two between the sums of two features would put all in the same cache lines
 ROWS_PER_THREAD = 4096  # some milliseconds of work: fewer are not worth starting a thread
 
 Floats = npt.NDArray[np.float64]
@@ -118,13 +119,13 @@ class TabulatedTrees:
     def _run(self, X: Floats, *, explained: bool) -> tuple[Floats, Floats]:
         rows, features = X.shape
         raw = np.zeros(rows)
-        contributions = np.zeros((rows, features if explained else 0))
+        contributions = np.empty((rows, features if explained else 0))
         block = min(BLOCK_ROWS, rows)
 
         def run(begin: int, end: int) -> None:
             part, score, told = X[begin:end], raw[begin:end], contributions[begin:end]
             codes = np.zeros((features, block), self._code_type)
-            sums = np.zeros((features + 1, block))
+            sums = np.empty((features + 1, block + APART))
             patterns = np.zeros(block, np.uint16)
             sum_tables(part, self._tables, codes, sums, patterns, explained, score, told)
             if self._paths.value.size:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from models.trees import MISSING_NAN, MISSING_ZERO
 
 ZERO = float(np.float32(1e-35))  # LightGBM takes what is nearer to 0 than this for 0
-BLOCK_ROWS = 512  # the codes and sums of a block stay in the second-level cache
+BLOCK_ROWS = 1024  # the codes and sums of a block stay in the second-level cache
 BLOCK_SCORES = 2048  # without contributions a block may be longer
 
 Floats = npt.NDArray[np.float64]

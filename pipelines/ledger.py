@@ -90,19 +90,26 @@ class Ledger:
         return Ledger(**known)
 
     def of_customers(self, customer_ids: pa.Array) -> "Ledger":
-        """The part of the ledger that belongs to these customers."""
+        """The part of the ledger that belongs to these customers.
 
-        def belongs(table: pa.Table, key: str, among: Any) -> pa.Table:
-            return table.filter(pc.is_in(table[key], value_set=pa.array(among)))
+        A row that names no customer belongs to that of its invoice.
+        """
 
-        invoices = belongs(self.invoices, "customer_id", customer_ids)
-        own = invoices["invoice_id"].combine_chunks()
-        parts = {
-            name: belongs(table, "customer_id", customer_ids)
-            if "customer_id" in table.column_names
-            else belongs(table, "invoice_id", own)
-            for name, table in self.tables().items()
-        }
+        def among(column: pa.ChunkedArray, ids: Any) -> pa.ChunkedArray:
+            return pc.is_in(column, value_set=pa.array(ids))
+
+        own = self.invoices.filter(among(self.invoices["customer_id"], customer_ids))["invoice_id"]
+        parts = {}
+        for name, table in self.tables().items():
+            columns = table.column_names
+            if "customer_id" not in columns:
+                keep = among(table["invoice_id"], own.combine_chunks())
+            else:
+                keep = among(table["customer_id"], customer_ids)
+                if name != "invoices" and "invoice_id" in columns:
+                    named = among(table["invoice_id"], own.combine_chunks())
+                    keep = pc.if_else(table["customer_id"].is_null(), named, keep)
+            parts[name] = table.filter(keep)
         return Ledger(**parts)
 
 

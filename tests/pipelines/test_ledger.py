@@ -130,10 +130,16 @@ def test_a_customers_part_of_the_ledger_is_only_his():
         customers={"customer_id": ["C1", "C2"]},
         invoices={"invoice_id": ["F1", "F2"], "customer_id": ["C1", "C2"]},
         disputes={"invoice_id": ["F1", "F2"]},
+        payments={
+            "payment_id": ["P1", "P2", "P3", "P4"],
+            "invoice_id": ["F1", "F2", None, "F2"],
+            "customer_id": ["C1", None, "C2", "C2"],
+        },
     )
     part = ledger.of_customers(pa.array(["C2"]))
     assert part.customers.num_rows == part.invoices.num_rows == 1
     assert part.disputes["invoice_id"].to_pylist() == ["F2"]
+    assert part.payments["payment_id"].to_pylist() == ["P2", "P3", "P4"]
 
 
 def test_ids_are_found_by_row_and_the_unknown_ones_are_minus_one():
