@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: setup demo test serve nightly check fix bench bench-features lock clean
+.PHONY: setup demo test serve nightly check fix bench bench-features bench-explain lock clean
 
 setup: $(READY)
 
@@ -50,6 +50,11 @@ bench-features: setup
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/bench/env
 	VIRTUAL_ENV=$(abspath build/bench/env) $(BIN)/uv pip install --quiet -r tests/benchmarks/peers.txt
 	$(BIN)/python tests/benchmarks/features.py
+
+bench-explain: setup
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/bench/env-explain
+	VIRTUAL_ENV=$(abspath build/bench/env-explain) $(BIN)/uv pip install --quiet -r tests/benchmarks/peers-explain.txt
+	$(BIN)/python tests/benchmarks/explain.py
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --quiet -o requirements.txt
