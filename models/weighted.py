@@ -52,12 +52,20 @@ def calibration_error(weights: Floats, y: Floats, p: Floats) -> Floats:
 
 
 def captured(weights: Floats, value: Floats, p: Floats) -> Floats:
-    """The share of a value that the tenth of the rows with the highest p holds."""
+    """The share of a value that the tenth of the rows with the highest p holds.
+
+    Rows of the same p are in it in equal parts: their order means nothing.
+    """
+    if not len(p):
+        return np.full(len(weights), np.nan)
     order = np.argsort(-p, kind="stable")
+    starts = np.flatnonzero(np.diff(-p[order], prepend=-np.inf) > 0)
     ranked = weights[:, order]
-    above = np.cumsum(ranked, axis=1) - ranked
-    left = TOP_SHARE * ranked.sum(axis=1)[:, None] - above
-    return _over(np.clip(left, 0.0, ranked) @ value[order], weights @ value)
+    rows = np.add.reduceat(ranked, starts, axis=1)
+    held = np.add.reduceat(ranked * value[order], starts, axis=1)
+    left = TOP_SHARE * rows.sum(axis=1)[:, None] - (np.cumsum(rows, axis=1) - rows)
+    inside = np.nan_to_num(_over(np.clip(left, 0.0, rows), rows))
+    return _over((held * inside).sum(axis=1), held.sum(axis=1))
 
 
 def _by_tie(weights: Floats, y: Floats, p: Floats) -> tuple[Floats, Floats]:

@@ -16,6 +16,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 PAGE, FIGURES = "report.html", "report.json"
 Told = dict[str, Any]
 
+_SIZES = (0.05, 0.1, 0.2, 0.5, 1.0)  # up to which probability a diagram goes
+
 
 def publish(told: Told, folder: Path) -> list[Path]:
     """Write the page and the JSON into the folder; the files."""
@@ -34,6 +36,7 @@ def page(told: Told) -> str:
     )
     environment.filters |= {
         "fixed": _fixed,
+        "short": lambda value: f"{value:g}",
         "signed": lambda value, digits: f"{value:+.{digits}f}",
         "grouped": lambda value: f"{value:,}",
         "money": lambda cents: f"{cents / 100:,.0f}",
@@ -49,16 +52,20 @@ def page(told: Told) -> str:
 
 
 def _fixed(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    # what rounds to nothing has no sign
+    return "–" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
-def _diagrams(reliabilities: Sequence[Told]) -> dict[str, dict[tuple[str, int], list[Told]]]:
-    """The lines of each diagram: by kind, then by test and horizon."""
-    out: dict[str, dict[tuple[str, int], list[Told]]] = {"all": {}, "origin": {}, "history": {}}
+def _diagrams(reliabilities: Sequence[Told]) -> dict[str, dict[tuple[str, int], Told]]:
+    """The panels: by kind, then by test and horizon, each with its lines and how far it goes."""
+    out: dict[str, dict[tuple[str, int], Told]] = {"all": {}, "origin": {}, "history": {}}
     for line in reliabilities:
         label = line["who"] if line["by"] == "all" else line["segment"]
-        lines = out[line["by"]].setdefault((line["test"], line["horizon"]), [])
-        lines.append({"label": label, "bins": line["bins"]})
+        place = (line["test"], line["horizon"])
+        panel = out[line["by"]].setdefault(place, {"lines": [], "top": _SIZES[0]})
+        panel["lines"].append({"label": label, "bins": line["bins"]})
+        most = max(max(b["predicted"], b["observed"]) for b in line["bins"])
+        panel["top"] = max(panel["top"], next(size for size in _SIZES if most <= size))
     return out
 
 

@@ -44,6 +44,14 @@ def test_the_top_tenth_of_the_rows_holds_its_share_of_the_value() -> None:
     assert weighted.captured(np.ones((1, 20)), late_value, -p)[0] == 0
 
 
+def test_rows_of_the_same_risk_hold_their_part_of_the_value() -> None:
+    value = np.arange(40.0)
+    for order in (slice(None), slice(None, None, -1)):
+        assert weighted.captured(np.ones((1, 40)), value[order], np.zeros(40))[0] == pytest.approx(
+            0.1
+        )
+
+
 def test_what_cannot_be_told_is_nan() -> None:
     alike = np.ones(4), np.arange(4.0)
     assert np.isnan(weighted.auc(np.ones((1, 4)), *alike)[0])
