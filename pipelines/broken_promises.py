@@ -31,6 +31,12 @@ def of(promises: pa.Table, about: Whole, settlement: Settlement) -> dict[str, Ev
     """
     end = np.maximum(days(promises["made_on"]), days(promises["promised_date"]))
     dated = np.flatnonzero((about >= 0) & (end < NEVER))
+    customers, invoices = len(settlement.customer_ids), len(settlement.customer)
+    if not len(dated):
+        return {
+            "broken": Events.none(invoices, "change"),
+            "broken_of_customer": Events.none(customers, "change"),
+        }
     looks = _looks(about[dated], end[dated], settlement)
 
     invoice = about[dated][looks.promise]
@@ -41,10 +47,11 @@ def of(promises: pa.Table, about: Whole, settlement: Settlement) -> dict[str, Ev
 
     turns = np.flatnonzero(change)
     invoice, day, change = invoice[turns], looks.day[turns], change[turns]
-    customer, customers = settlement.customer[invoice], len(settlement.customer_ids)
     return {
-        "broken": Events.of(invoice, day, len(settlement.customer), change=change),
-        "broken_of_customer": Events.of(customer, day, customers, change=change),
+        "broken": Events.of(invoice, day, invoices, change=change),
+        "broken_of_customer": Events.of(
+            settlement.customer[invoice], day, customers, change=change
+        ),
     }
 
 

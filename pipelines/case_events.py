@@ -22,6 +22,8 @@ def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
     def spans(name: str, table: pa.Table, begins: str, ends: str) -> Events:
         """1 where something begins, -1 where it ends, for what names an invoice of the ledger."""
         invoice = named[name]
+        if not len(invoice):
+            return Events.none(invoices, "change", "change_day")
         begin = days(table[begins])
         end = np.maximum(days(table[ends]), begin)
         mine = np.flatnonzero(invoice >= 0)

@@ -84,6 +84,12 @@ class Events:
         rows = order(owner, day, *ties)
         return cls(owner[rows], day[rows], owners, **{n: c[rows] for n, c in columns.items()})
 
+    @classmethod
+    def none(cls, owners: int, /, *columns: str) -> "Events":
+        """A stream that tells nothing."""
+        nothing = np.empty(0, np.int32)
+        return cls(nothing, nothing.copy(), owners, **dict.fromkeys(columns, nothing))
+
     def __len__(self) -> int:
         return len(self.day)
 

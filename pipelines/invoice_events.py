@@ -17,10 +17,11 @@ from pipelines.events import (
     keys,
     owner_and_day,
 )
-from pipelines.ledger import NEVER, Ledger
+from pipelines.ledger import NEVER, Ledger, days
 from pipelines.ordering import order
 from pipelines.settlement import PAYMENT, Settlement
 
+_UNTOLD = int(np.iinfo(np.int32).min)  # no terms are so short
 LN_PARTS = 10_000  # logarithms are kept in whole ten-thousandths: their sums are exact
 
 
@@ -57,12 +58,11 @@ def inputs(ledger: Ledger, settlement: Settlement) -> dict[str, Whole | Floats]:
 
 def terms(ledger: Ledger, settlement: Settlement) -> tuple[Days, Flags]:
     """Each invoice's days to pay, and whether they are known: agreed, or told by its dates."""
-    agreed = ledger.invoices["terms_days"]
-    dated = ledger.invoices["issue_date"].is_valid().to_numpy()
+    agreed = days(ledger.invoices["terms_days"], missing=_UNTOLD)
+    is_agreed = agreed != _UNTOLD
+    is_dated = days(ledger.invoices["issue_date"]) != NEVER
     by_dates = settlement.raw_due_day - settlement.issue_day
-    is_agreed = agreed.is_valid().to_numpy()
-    chosen = np.where(is_agreed, agreed.fill_null(0).to_numpy(), by_dates).astype(np.int32)
-    return chosen, is_agreed | dated
+    return np.where(is_agreed, agreed, by_dates), is_agreed | is_dated
 
 
 def ln_amount(amount_cents: Counts) -> Counts:

@@ -56,8 +56,7 @@ def _unallocated(ledger: Ledger, settlement: Settlement) -> Events:
     payments, free = ledger.payments, settlement.refers.loose["payments"]
     owner = settlement.refers.customer["payments"]
     if not len(free):
-        none = np.empty(0, np.int64)
-        return Events(none, none, len(settlement.customer_ids), amount=none, paid_day=none)
+        return Events.none(len(settlement.customer_ids), "amount", "paid_day")
     paid_day, returned_day = days(payments["paid_on"])[free], days(payments["returned_on"])[free]
     booked = days(payments["recorded_at"], missing=-int(NEVER))[free]
     known = np.maximum(paid_day, booked)

@@ -24,6 +24,8 @@ def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
 
 
 def _limits(limits: pa.Table, owner: Rows, customers: int) -> Events:
+    if not len(owner):
+        return Events.none(customers, "amount", "insured")
     amount = cents(limits["amount_cents"])
     insured = cents(limits["insured_amount_cents"], missing=NOT_KNOWN)
     mine = np.flatnonzero(owner >= 0)
@@ -35,6 +37,8 @@ def _limits(limits: pa.Table, owner: Rows, customers: int) -> Events:
 
 def _ratings(ratings: pa.Table, owner: Rows, customers: int) -> tuple[Events, Events]:
     """All ratings; and those by an agency that had rated the customer before, with the change."""
+    if not len(owner):
+        return Events.none(customers, "safety"), Events.none(customers, "change")
     safety, is_told = _safety(ratings)
     agency = ratings["provider"].fill_null("").combine_chunks().dictionary_encode()
     told = np.flatnonzero((owner >= 0) & is_told)
@@ -56,9 +60,9 @@ def _safety(ratings: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         ratings[column].to_numpy()  # NaN where it is null
         for column in ("score", "scale_min", "scale_max")
     )
-    is_safer = ratings["higher_is_safer"]
-    is_told = is_safer.is_valid().to_numpy() & (high > low)
+    is_safer = ratings["higher_is_safer"].cast(pa.int8()).fill_null(-1).to_numpy()
+    is_told = (is_safer >= 0) & (high > low)
     with np.errstate(all="ignore"):
         share = np.where(is_told, (score - low) / (high - low), 0.0)
-    safe = np.where(is_safer.fill_null(True).to_numpy(), share, 1 - share)
+    safe = np.where(is_safer != 0, share, 1 - share)
     return np.rint(SAFETY_PARTS * np.clip(safe, 0, 1)).astype(np.int64), is_told
