@@ -17,6 +17,7 @@ from pipelines.ledger import Ledger, rows_of
 from pipelines.scoring import score
 
 TARGET = "p_late_30"  # what a counterfactual brings down
+MOST_TRIED = sum(1 for _ in what_if.candidates(disputed=True))
 
 
 @dataclass(frozen=True)

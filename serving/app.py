@@ -28,6 +28,7 @@ from serving import (
     problems,
     scores,
     security,
+    what_if,
     worklist,
 )
 from serving.at_hand import AtHand, Scorer
@@ -69,7 +70,7 @@ def create_app(
         ],
     )
     problems.install(app)
-    for door in (scores, invoices, customers, worklist, model_info, health, pages):
+    for door in (scores, what_if, invoices, customers, worklist, model_info, health, pages):
         app.include_router(door.routes(at_hand))
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     describe(app)

@@ -38,6 +38,12 @@ def word(kind: str, code: str, language: str) -> str:
     return words(language)[kind].get(code, code.replace("_", " "))
 
 
+def cause_name(cause: str, language: str) -> str:
+    """What a group of facts is called; one without a name is shown as it is."""
+    named = reasons.CAUSES.get(cause)
+    return named.in_language(language) if named else cause.replace("_", " ")
+
+
 def actions(catalogue: Catalogue, language: str) -> dict[str, str]:
     """The names of the actions that may be advised, as this company's catalogue has them."""
     named = {a.code: a.it if language == "it" else a.en for a in catalogue.enabled}
