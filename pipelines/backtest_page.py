@@ -58,11 +58,11 @@ def _fixed(value: float | None, digits: int) -> str:
 
 def _diagrams(reliabilities: Sequence[Told]) -> dict[str, dict[tuple[str, int], Told]]:
     """The panels: by kind, then by test and horizon, each with its lines and how far it goes."""
-    out: dict[str, dict[tuple[str, int], Told]] = {"all": {}, "origin": {}, "history": {}}
+    out: dict[str, dict[tuple[str, int], Told]] = {}
     for line in reliabilities:
         label = line["who"] if line["by"] == "all" else line["segment"]
         place = (line["test"], line["horizon"])
-        panel = out[line["by"]].setdefault(place, {"lines": [], "top": _SIZES[0]})
+        panel = out.setdefault(line["by"], {}).setdefault(place, {"lines": [], "top": _SIZES[0]})
         panel["lines"].append({"label": label, "bins": line["bins"]})
         most = max(max(b["predicted"], b["observed"]) for b in line["bins"])
         panel["top"] = max(panel["top"], next(size for size in _SIZES if most <= size))

@@ -25,6 +25,8 @@ Told = dict[str, Any]
 
 SEGMENTS = ("origin", "history", "company", "country")
 LARGEST = 12  # segments of a kind that are told one by one
+DRAWN = ("origin", "history", "company")  # segments with a diagram of their own
+LINES = 5  # of these, in one diagram
 OTHERS = "others"
 LEAST_ROWS = 30  # fewer say nothing
 
@@ -174,16 +176,18 @@ def _of_segment(cell: Judged, at: int, seed: int) -> Told:
     }
 
 
-def _largest(names: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
+def _largest(names: npt.NDArray[np.str_], most: int = LARGEST) -> npt.NDArray[np.str_]:
     found, counts = np.unique(names, return_counts=True)
-    kept = found[np.argsort(-counts, kind="stable")[:LARGEST]]
+    kept = found[np.argsort(-counts, kind="stable")[:most]]
     return np.where(np.isin(names, kept), names, OTHERS)
 
 
 def _reliabilities(rows: Judged) -> Iterator[Told]:
-    """What was said against what came: all together, then by origin and by history."""
-    for kind in ("all", "origin", "history"):
-        names = np.full(len(rows.test), "all") if kind == "all" else getattr(rows, kind)
+    """What was said against what came: all together, then by segment."""
+    for kind in ("all", *DRAWN):
+        names = np.full(len(rows.test), "all")
+        if kind != "all":
+            names = _largest(getattr(rows, kind), LINES)
         for test, at, horizon, among in _cells(rows):
             for name in np.unique(names).tolist():
                 here = among & (names == name)
@@ -192,8 +196,9 @@ def _reliabilities(rows: Judged) -> Iterator[Told]:
                 for who in ANSWERERS if kind == "all" else (OURS,):
                     if who != DUE_DATE:
                         bins = reliability(rows.came[here, at], rows.said[who][here, at])
-                        head = {"by": kind, "segment": name, "test": test, "horizon": horizon}
-                        yield {**head, "who": ANSWERERS[who], "bins": [asdict(b) for b in bins]}
+                        head = {"by": kind, "segment": name or "unknown", "test": test}
+                        head |= {"horizon": horizon, "who": ANSWERERS[who]}
+                        yield {**head, "bins": [asdict(b) for b in bins]}
 
 
 def _cash(replayed: Backtest) -> Told:
