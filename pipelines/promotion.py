@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from importlib.metadata import version as installed
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -267,6 +268,7 @@ def registry(settings: Settings) -> Registry:
     return Registry(settings.mlflow_uri, artifact_root=settings.mlflow_artifacts)
 
 
+@cache  # what runs is what was there when the process began
 def code_version() -> str:
     """The version of the package and a hash of the sources that make a model."""
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""The training flow: the recipe of `pipelines/promotion.py` under Prefect, with artifacts.
+"""The training flows: the recipe of `pipelines/promotion.py` under Prefect, with artifacts.
 
 `python -m pipelines.training --as-of 2026-07-01` needs no server: without PREFECT_API_URL Prefect
 starts one of its own for the run. The command line runs the same recipe without Prefect.
@@ -15,12 +15,13 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 
 from models import bundle
-from pipelines import contest, promotion
+from pipelines import contest, monitoring, night, promotion
 from pipelines.job import Job
 from pipelines.nightly import at_home, options, passes, read
 from pipelines.promotion import Trained
 from pipelines.settings import Settings
 
+look = task(monitoring.run, name="look at the model that answers", cache_policy=NO_CACHE)
 learn = task(promotion.learn, name="learn", cache_policy=NO_CACHE)
 judge = task(promotion.judge, name="judge on the last matured window", cache_policy=NO_CACHE)
 log = task(
@@ -42,10 +43,11 @@ def training(
     job = Job.of(Settings(), at=datetime.now(UTC), ledger=ledger, mapping=mapping, as_of=as_of)
     progress = create_progress_artifact(progress=0.0, key="training-progress")
     known = read(job).ledger
-    model = learn(known, cut_off=job.as_of)
-    update_progress_artifact(artifact_id=progress, progress=50.0)
     champion = bundle.champion(job.settings.models_folder)
-    judged = judge(known, cut_off=job.as_of, champion=champion)
+    tuned = promotion.tuned_of(champion)
+    model = learn(known, cut_off=job.as_of, tuned=tuned)
+    update_progress_artifact(artifact_id=progress, progress=50.0)
+    judged = judge(known, cut_off=job.as_of, champion=champion, tuned=tuned)
     verdict = contest.decide(judged)
     update_progress_artifact(artifact_id=progress, progress=80.0)
     registered = log(job, known, model, judged, verdict)
@@ -56,10 +58,25 @@ def training(
     return trained
 
 
+@flow(name="retraining", validate_parameters=False)  # type: ignore[untyped-decorator]
+def retraining(
+    as_of: date | None = None, ledger: str | None = None, mapping: str | None = None
+) -> Trained | None:
+    """Look at the model that answers, and train again only where that is advised."""
+    job = Job.of(Settings(), at=datetime.now(UTC), ledger=ledger, mapping=mapping, as_of=as_of)
+    health = look(job, night.champion(job.settings))
+    create_table_artifact(key="model-health", table=[{"finding": told} for told in health.lines()])
+    trained: Trained | None = training(as_of, ledger, mapping) if health.retrain else None
+    return trained
+
+
 def main() -> None:
-    given = options("Train, judge and promote a model, under Prefect.").parse_args()
+    parser = options("Train, judge and promote a model, under Prefect.")
+    parser.add_argument("--if-advised", action="store_true", help="look at the model first")
+    given = parser.parse_args()
     with at_home(Settings()):
-        training(given.as_of, given.ledger, given.mapping)
+        run = retraining if given.if_advised else training
+        run(given.as_of, given.ledger, given.mapping)
 
 
 if __name__ == "__main__":
