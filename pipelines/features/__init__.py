@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.as_of import evaluate
+from pipelines import as_of as window
+from pipelines.as_of import Table
 from pipelines.events import Floats, Whole
 from pipelines.features.activity import ACTIVITY
 from pipelines.features.delays import DELAYS
@@ -19,7 +20,7 @@ from pipelines.features.rhythm import RHYTHM
 from pipelines.features.trend import TREND
 from pipelines.streams import Streams
 
-__all__ = ["BOOK", "Feature", "Peers", "compute", "fingerprint"]
+__all__ = ["BOOK", "Feature", "Peers", "compute", "fill", "fingerprint"]
 
 FAMILIES = (ACTIVITY, DELAYS, TREND, RHYTHM, GAPS, EXPOSURE, INVOICE, PEERS)
 
@@ -43,7 +44,24 @@ def compute(
     depend on what else is asked, or on what else the streams hold.
     """
     rows = np.asarray(invoice_rows, np.int64)
-    return evaluate(
+    out = np.empty((len(rows), len(BOOK if names is None else names)), order="F")
+    fill(out, streams, rows, as_of, peers, names=names)
+    return out
+
+
+def fill(
+    out: Table,
+    streams: Streams,
+    invoice_rows: Whole,
+    as_of: Whole,
+    peers: Peers,
+    *,
+    names: Sequence[str] | None = None,
+) -> None:
+    """`compute` straight to where the values are to stay; float32 takes each rounded once."""
+    rows = np.asarray(invoice_rows, np.int64)
+    window.fill(
+        out,
         NODES if names is None else [BOOK[name].node for name in names],
         {**streams.events, **peers.events},
         owners={

@@ -1,4 +1,7 @@
-"""Our engine: the ledger's own text ids, bucket of customers after bucket, on one core or more."""
+"""Our engine: the ledger's own text ids, bucket of customers after bucket, on one core or more.
+
+The answers are float32, as the model reads them; `--float64` asks for the book's own precision.
+"""
 
 import sys
 from collections.abc import Callable
@@ -13,13 +16,14 @@ import pyarrow.parquet as pq
 from measured import DATES, FEATURES, Columns, main
 
 from pipelines import features, streams
-from pipelines.as_of import evaluate
+from pipelines.as_of import fill
 from pipelines.features import BOOK, Peers
 from pipelines.ledger import Ledger
 from pipelines.settlement import settle
 
 NODES = [BOOK[name].node for name in FEATURES]
 CORES = int(sys.argv[sys.argv.index("--cores") + 1]) if "--cores" in sys.argv else 1
+KIND = np.float64 if "--float64" in sys.argv else np.float32
 
 
 def run(folder: Path, dates: list[str], rows: int) -> Columns:
@@ -33,7 +37,9 @@ def of_bucket(files: tuple[Path, Path], *, dates: list[str]) -> tuple[np.ndarray
     streamed = streams.build(ledger, settlement)
     asked = [DATES[date](settlement.issue_day, settlement.due_day) for date in dates]
     invoice, as_of = np.tile(np.arange(len(number)), len(dates)), np.concatenate(asked)
-    values = evaluate(
+    values = np.empty((len(NODES), len(as_of)), KIND).T
+    fill(
+        values,
         NODES,
         streamed.events,
         owners={"customer": streamed.customer[invoice], "invoice": invoice},
@@ -54,7 +60,9 @@ def of_bucket_with_peers(files: tuple[Path, Path]) -> tuple[np.ndarray, ...]:
     peers = Peers.build(ledger, settlement)
     as_of = settlement.issue_day
     streamed = streams.build(ledger, settlement)
-    return number, as_of, features.compute(streamed, np.arange(len(number)), as_of, peers)
+    values = np.empty((len(BOOK), len(as_of)), KIND).T
+    features.fill(values, streamed, np.arange(len(number)), as_of, peers)
+    return number, as_of, values
 
 
 def read(invoices: Path, payments: Path) -> tuple[Ledger, np.ndarray]:
@@ -80,7 +88,7 @@ def _together(
     buckets = _buckets(folder)
     rows = days * sum(pq.read_metadata(invoices).num_rows for invoices, _ in buckets)
     columns = {"invoice": np.empty(rows, np.int64), "t": np.empty(rows, np.int32)}
-    columns |= {name: np.empty(rows) for name in names}
+    columns |= dict(zip(names, np.empty((len(names), rows), KIND), strict=True))
     # What the warm-up compiled here, the forked processes have too.
     several = CORES > 1 and len(buckets) > 1
     pool = ProcessPoolExecutor(CORES, get_context("fork")) if several else None
@@ -103,6 +111,5 @@ def _buckets(folder: Path) -> list[tuple[Path, Path]]:
 
 if __name__ == "__main__":
     book = "--book" in sys.argv
-    if book:
-        sys.argv.remove("--book")
+    sys.argv[:] = [word for word in sys.argv if word not in ("--book", "--float64")]
     main(whole_book if book else run)
