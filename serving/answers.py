@@ -16,7 +16,8 @@ from starlette.responses import Response
 from models import causes
 from models.catalogue import Catalogue
 from models.horizons import PROBABILITY_COLUMNS
-from serving.phrases import action_text, is_known, reason_text, signal_text
+from models.risk_causes import risk_causes
+from serving.phrases import action_text, cause_name, is_known, reason_text, signal_text
 
 Row = Mapping[str, Any]  # a row of the scores table as Python values
 Source = Literal["model", "stored_score"]
@@ -151,6 +152,15 @@ class StoredScore(Provenance):
     invoice: InvoiceScore
 
 
+class RiskCause(Answer):
+    """What a cause adds to the open amount that is expected to be late."""
+
+    feature_group: str = Field(examples=["delay_level"])
+    text: str = Field(examples=["past delays"])
+    amount: float = Field(description="the sum over invoices of what is open times the points")
+    points: float = Field(description="the same over what is open in all; 0.01 is one point")
+
+
 class CustomerScore(Answer):
     """A customer's open invoices together: sums, and figures weighted by the open amount."""
 
@@ -170,6 +180,7 @@ class CustomerScore(Answer):
     expected_days_late: float
     risk_band: str = Field(description="the worst of its invoices")
     signals: list[str]
+    causes: list[RiskCause] = Field(description="which causes make the risk of its invoices")
     invoices: list[InvoiceScore]
 
 
@@ -311,6 +322,17 @@ def customer_score(
         **{name: _weighted(rows, name, open_cents) for name in weighted},
         "risk_band": max((row["risk_band"] for row in rows), key=BANDS.index),
         "signals": sorted({signal["code"] for row in rows for signal in row["signals"] or ()}),
+        "causes": [
+            {
+                "feature_group": cause.feature_group,
+                "text": cause_name(cause.feature_group, language),
+                "amount": units(cause.cents),
+                "points": cause.points,
+            }
+            for cause in risk_causes(
+                [row["reasons"] for row in rows], [row["open_cents"] for row in rows]
+            )
+        ],
         "invoices": [
             invoice_score(row, language=language, currency=currency, catalogue=catalogue)
             for row in rows

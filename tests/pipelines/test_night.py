@@ -70,6 +70,19 @@ def test_the_manifest_says_which_ledger_and_which_model_answered(
     assert facts["model_files"] == dict(bundle.check(small_company.trained_bundle()).files)
 
 
+def test_the_manifest_says_which_causes_make_the_portfolios_risk(
+    settings: Settings, published: Night
+) -> None:
+    snapshot = ScoreStore(settings.scores_folder).snapshot(published.snapshot)
+    causes = snapshot.manifest["facts"]["causes"]
+    late = 0.0
+    for row in snapshot.scores().to_pylist():
+        late += row["open_cents"] * (row[row["reasons_for"]] - row["base_probability"])
+
+    assert sum(cause["cents"] for cause in causes) == pytest.approx(late, abs=len(causes))
+    assert {"delay_level", "everything_else"} <= {cause["feature_group"] for cause in causes}
+
+
 def test_the_same_night_again_changes_no_byte(
     settings: Settings, job: Job, published: Night
 ) -> None:

@@ -123,6 +123,17 @@ def test_a_customer_is_the_sum_of_its_invoices_weighted_by_what_is_open(client):
     assert customer.signals == ["delay_drift"]
 
 
+def test_a_customers_causes_are_the_points_of_what_is_open(client):
+    answer = client.get("/v1/customers/C-0042?lang=en")
+    first, rest = StoredCustomer.model_validate_json(answer.content).customer.causes
+    assert (first.feature_group, first.text) == ("delay_level", "past delays")
+    assert (first.amount, first.points) == (0.25 * 5235, 0.25)
+    assert (rest.feature_group, rest.amount) == (
+        "everything_else",
+        pytest.approx(0.125 * 5235, abs=0.01),
+    )
+
+
 def test_without_scores_the_answer_says_what_to_do(scorer):
     answer = scorer.get("/v1/worklist")
     assert answer.status_code == 503
