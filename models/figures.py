@@ -1,10 +1,13 @@
 """The pictures logged with a training run: is it calibrated, and what does it look at."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from models.metrics import Bin
+from models.late_payment import LatePaymentModel
+from models.metrics import Bin, Floats
 
 
 def reliability(by_horizon: Mapping[str, Sequence[Bin]]) -> Figure:
@@ -41,3 +44,64 @@ def gains(tree_text: str) -> dict[str, float]:
     trees = lightgbm.Booster(model_str=tree_text)
     gain = trees.feature_importance(importance_type="gain")
     return dict(zip(trees.feature_name(), map(float, gain), strict=True))
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Some rows of what the trees read, and what each value contributes to their log-odds."""
+
+    names: tuple[str, ...]
+    values: Floats
+    contributions: Floats
+
+    def largest(self, count: int) -> list[int]:
+        """The columns that contribute most on average."""
+        mean = np.abs(self.contributions).sum(axis=0) / max(len(self.values), 1)
+        order = np.argsort(-mean, kind="stable")
+        return [int(at) for at in order[:count] if mean[at] > 0]
+
+
+def explained(model: LatePaymentModel) -> Explained:
+    """The model's own golden rows, explained."""
+    names = model.trees.feature_names
+    if model.golden is None:
+        return Explained(names, np.zeros((0, len(names))), np.zeros((0, len(names))))
+    values = np.column_stack([model.golden[name].to_numpy() for name in names]).astype(np.float64)
+    return Explained(names, values, model.trees.explain(values)[0])
+
+
+def shap_summary(told: Explained, *, shown: int = 20) -> Figure:
+    """One point for each row and feature: how far it pushes, darker where the value is high."""
+    largest = told.largest(shown)
+    figure = Figure(figsize=(8, 1 + 0.32 * max(len(largest), 1)), layout="constrained")
+    axes = figure.subplots()
+    spread = np.random.default_rng(0).uniform(-0.3, 0.3, len(told.values))
+    for place, at in enumerate(largest):
+        value = told.values[:, at]
+        known = ~np.isnan(value)
+        height = np.argsort(np.argsort(value[known])) / max(known.sum() - 1, 1)
+        pushed = told.contributions[:, at]
+        axes.scatter(pushed[~known], place + spread[~known], s=6, color="0.8")
+        axes.scatter(
+            pushed[known], place + spread[known], s=6, c=height, cmap="viridis_r", vmin=0, vmax=1
+        )
+    axes.axvline(0, color="0.7", linewidth=1)
+    axes.set_yticks(range(len(largest)), [told.names[at] for at in largest])
+    axes.invert_yaxis()
+    axes.set(xlabel="contribution to the log-odds; dark: a high value, grey: a missing one")
+    return figure
+
+
+def shap_dependence(told: Explained, *, shown: int = 6) -> Figure:
+    """For the largest features, what each value contributes."""
+    largest = told.largest(shown)
+    rows = max(-(-len(largest) // 3), 1)
+    figure = Figure(figsize=(10, 3 * rows), layout="constrained")
+    grid = figure.subplots(rows, 3, squeeze=False).ravel()
+    for axes, at in zip(grid, largest, strict=False):
+        axes.scatter(told.values[:, at], told.contributions[:, at], s=8)
+        axes.axhline(0, color="0.7", linewidth=1)
+        axes.set(xlabel=told.names[at], ylabel="contribution")
+    for axes in grid[len(largest) :]:
+        axes.set_axis_off()
+    return figure

@@ -187,6 +187,7 @@ def log(
 ) -> Registered:
     """Export the model as a bundle, log it with its figures and register it as the challenger."""
     measured = judged.figures()
+    explained = figures.explained(model)
     fingerprints = {
         "data": fingerprint.of_ledger(ledger),
         "features": features.fingerprint(),
@@ -222,6 +223,8 @@ def log(
             figures={
                 "reliability": figures.reliability(judged.reliability()),
                 "importance": figures.importance(figures.gains(model.tree_text)),
+                "shap_summary": figures.shap_summary(explained),
+                "shap_dependence": figures.shap_dependence(explained),
             },
             tables={"facts": dict(model.facts), "verdict": list(verdict.why)},
         )

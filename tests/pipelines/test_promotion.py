@@ -95,6 +95,8 @@ def test_mlflow_holds_the_run_with_metrics_per_horizon_figures_and_the_verdict(
     assert sorted(p.name for p in (logged / "figures").iterdir()) == [
         "importance.png",
         "reliability.png",
+        "shap_dependence.png",
+        "shap_summary.png",
     ]
     assert json.loads((logged / "tables" / "verdict.json").read_text()) == list(trained.why)
 
