@@ -28,12 +28,7 @@ WORK = BUILD / "explain"
 PEERS = BUILD / "env-explain" / "bin" / "python"
 SAME = 1e-5  # two contributions nearer than this may change places
 REASONS = 5
-# One core each, and for every engine: what it frees is kept for its next arrays.
-QUIET = {
-    "OMP_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": "2000000000",
-    "MALLOC_TRIM_THRESHOLD_": "4000000000",
-}
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 Said = dict[str, Any]
 
 
@@ -43,7 +38,7 @@ def run(script: str, rows: str, *options: str, peer: bool = True) -> Said:
     command = [python, str(HERE / "explainers" / f"{script}.py"), str(WORK / "model.txt")]
     command += [str(WORK / rows), *options]
     done = subprocess.run(
-        command, check=True, capture_output=True, text=True, env=os.environ | QUIET
+        command, check=True, capture_output=True, text=True, env=os.environ | ONE_THREAD
     )
     said: Said = json.loads(done.stdout.splitlines()[-1])
     return said
