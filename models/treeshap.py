@@ -22,12 +22,14 @@ from models.trees import Tree, Trees
 from models.treeshap_kernels import (
     BLOCK_ROWS,
     BLOCK_SCORES,
+    sum_few,
     sum_paths,
     sum_repeated,
     sum_tables,
 )
 
 DEEPEST_FEATURES = 12  # on the way to a leaf; beyond, its table alone has 4,096 rows
+FEW_ROWS = 8  # a block of so few costs more than each row by itself
 THREADS = 2  # more would wait for memory
 APART = 8  # a power of two between the sums of two features would put all in the same cache lines
 ROWS_PER_THREAD = 4096  # some milliseconds of work: fewer are not worth starting a thread
@@ -115,10 +117,14 @@ class TabulatedTrees:
 
         def run(begin: int, end: int) -> None:
             part, score, told = X[begin:end], raw[begin:end], contributions[begin:end]
-            codes = np.zeros((features, block), self._code_type)
-            sums = np.empty((features + 1, block + APART))
-            patterns = np.zeros(block, np.uint16)
-            sum_tables(part, self._tables, codes, sums, patterns, explained, score, told)
+            if rows <= FEW_ROWS:
+                codes = np.zeros((features, 1), self._code_type)
+                sum_few(part, self._tables, codes, explained, score, told)
+            else:
+                codes = np.zeros((features, block), self._code_type)
+                sums = np.empty((features + 1, block + APART))
+                patterns = np.zeros(block, np.uint16)
+                sum_tables(part, self._tables, codes, sums, patterns, explained, score, told)
             if self._paths.value.size:
                 sum_paths(part, self._paths, self._longest, explained, score, told)
 
