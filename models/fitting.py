@@ -24,6 +24,8 @@ USUAL_WEIGHTS = (0.7, 0.3)
 HALFWAY_DAYS = 60  # past due: which of the two weights a label judges
 LEAST_LABELS = 2_000  # fewer say too little of five horizons
 LEAST_OF_A_KIND = 50  # invoices seen late, and invoices seen paid
+LEAST_JUDGED = 300  # labels of the last window under which a weight is not earned
+SURE_ERRORS = 2.0  # standard errors that make a difference more than luck
 SMALL = 50_000  # rows under which smaller trees do better
 SELDOM_MISSING = 0.5  # the share up to which a feature counts as known in training
 MOSTLY_VARIES = 0.95  # a value that so many snapshots share is the same by nature
@@ -249,10 +251,10 @@ def _earned(
 ) -> float:
     """The weight that the labels of a window give.
 
-    Another weight than the usual one must win by more than its paired standard error over
+    Another weight than the usual one must win by more than two paired standard errors over
     customers; any weight must win so against the curve alone (0), or the curve answers.
     """
-    if len(customer) < LEAST_OF_A_KIND:
+    if len(customer) < LEAST_JUDGED:
         return 0.0
     weight = min(WEIGHTS, key=lambda w: float(surprise[w].mean()))
     if not _beats(surprise[weight], surprise[usual], customer):
@@ -266,11 +268,11 @@ def _surprise(odds: Floats, late: npt.NDArray[np.bool_]) -> Floats:
 
 
 def _beats(ours: Floats, theirs: Floats, customer: npt.NDArray[np.int32]) -> bool:
-    """Whether our mean is lower by more than its standard error, customers being independent."""
+    """Whether our mean is surely lower, customers being independent of each other."""
     gain = theirs - ours
     by_customer = np.bincount(customer, weights=gain - gain.mean())
     error = float(np.sqrt((by_customer**2).sum())) / len(gain)
-    return bool(gain.mean() > error)
+    return bool(gain.mean() > SURE_ERRORS * error)
 
 
 def _medians(snapshots: Snapshots) -> dict[str, float | None]:
