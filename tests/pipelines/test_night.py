@@ -80,7 +80,7 @@ def test_the_manifest_says_which_causes_make_the_portfolios_risk(
         late += row["open_cents"] * (row[row["reasons_for"]] - row["base_probability"])
 
     assert sum(cause["cents"] for cause in causes) == pytest.approx(late, abs=len(causes))
-    assert {"delay_level", "everything_else"} <= {cause["feature_group"] for cause in causes}
+    assert {"customer_record", "everything_else"} <= {cause["feature_group"] for cause in causes}
 
 
 def test_the_same_night_again_changes_no_byte(

@@ -68,7 +68,8 @@ def test_it_says_that_an_expectation_is_not_an_effect(served):
     assert reading[0] == "What the model expects of an invoice with these facts."
     assert reading[1].startswith("Not the effect of a reminder")
     asked = request(language="en", change={"amount": 100})
-    assert len(served.post("/v1/what-if", json=asked).json()["after"]["reading"]) == 1
+    reading = served.post("/v1/what-if", json=asked).json()["after"]["reading"]
+    assert not any(line.startswith("Not the effect") for line in reading)
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0])
