@@ -42,8 +42,7 @@ fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup
-	$(BIN)/python -m tests.benchmarks
+bench: bench-features bench-explain
 
 # The peers live in an environment of their own: they need other versions than we do.
 bench-features: setup
