@@ -21,7 +21,7 @@ from models.late_payment import LatePaymentModel
 from models.outlook import Outlook
 from pipelines import baselines, cash_forecast, dataset, features, labels, landmarks
 from pipelines.features import Peers
-from pipelines.ledger import NEVER, Ledger
+from pipelines.ledger import NEVER, Ledger, date_column
 from pipelines.settlement import Settlement, is_open, settle
 from pipelines.workers import crew
 
@@ -188,12 +188,7 @@ def _said(who: str, told: Outlook) -> Iterator[tuple[str, pa.Array]]:
     for name, day in zip(
         DATE_COLUMNS, (told.expected_date, told.date_lo, told.date_hi), strict=True
     ):
-        yield f"{who}{name}", _dates(day)
-
-
-def _dates(days: npt.NDArray[np.float64]) -> pa.Array:
-    unknown = np.isnan(days)
-    return pa.array(np.where(unknown, 0, days).astype(np.int32), pa.date32(), mask=unknown)
+        yield f"{who}{name}", date_column(day)
 
 
 def outcomes(ledger: Ledger) -> pa.Table:

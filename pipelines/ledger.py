@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,6 +31,7 @@ __all__ = [
     "Violation",
     "cents",
     "conform",
+    "date_column",
     "days",
     "issue_days",
     "rows_of",
@@ -163,6 +165,12 @@ NEVER = np.int32(1 << 20)  # a day that does not come: what has not happened, ha
 def days(column: pa.ChunkedArray | pa.Array, *, missing: int = int(NEVER)) -> np.ndarray:
     """A date column as int32 days since 1970-01-01, with `missing` where it is null."""
     return whole_numbers(_whole(column), np.int32, missing)
+
+
+def date_column(days: npt.NDArray[np.float64]) -> pa.Array:
+    """Days since 1970-01-01 as a date column, null where they are NaN."""
+    unknown = np.isnan(days)
+    return pa.array(np.where(unknown, 0, days).astype(np.int32), pa.date32(), mask=unknown)
 
 
 def cents(column: pa.ChunkedArray | pa.Array, *, missing: int = 0) -> np.ndarray:

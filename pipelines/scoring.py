@@ -24,7 +24,7 @@ from pipelines.decisions import Standing
 from pipelines.explaining import USUAL_TELLING, Telling, reason_columns
 from pipelines.features import Peers
 from pipelines.landmarks import Prepared
-from pipelines.ledger import Ledger, rows_of
+from pipelines.ledger import Ledger, date_column, rows_of
 from pipelines.score_schema import SCORE_SCHEMA
 from pipelines.settlement import is_open, left_cents
 
@@ -180,7 +180,7 @@ def _outlook_columns(asked: Asked, seen: Outlook, economics: Economics) -> dict[
     return {
         **p,
         **{
-            name: _dates(values)
+            name: date_column(values)
             for name, values in (
                 ("expected_date", seen.expected_date),
                 ("date_lo", seen.date_lo),
@@ -194,11 +194,6 @@ def _outlook_columns(asked: Asked, seen: Outlook, economics: Economics) -> dict[
         "cost_of_delay_cents": np.round(open_now * delay).astype(np.int64),
         "risk_band": [BANDS[b] for b in band.tolist()],
     }
-
-
-def _dates(days: Floats) -> pa.Array:
-    unknown = np.isnan(days)
-    return pa.array(np.where(unknown, 0, days).astype(np.int32), pa.date32(), mask=unknown)
 
 
 def _signal(signal: signals.Signal) -> dict[str, Any]:
