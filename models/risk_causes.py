@@ -27,9 +27,15 @@ def risk_causes(
         for reason in told:
             cause = str(reason["feature_group"])
             sums[cause] = sums.get(cause, 0.0) + cents * float(str(reason["points"]))
-    total = sum(open_cents)
-    ordered = sorted(sums, key=lambda cause: (cause == EVERYTHING_ELSE, -abs(sums[cause]), cause))
+    return in_order(sums, sum(open_cents))
+
+
+def in_order(cents_by_cause: Mapping[str, float], open_cents: int) -> list[RiskCause]:
+    """Sums of cents as causes of what is open in all: the largest first, the rest last."""
+    ordered = sorted(
+        cents_by_cause.items(), key=lambda item: (item[0] == EVERYTHING_ELSE, -abs(item[1]), item)
+    )
     return [
-        RiskCause(cause, round(sums[cause]), sums[cause] / total if total else 0.0)
-        for cause in ordered
+        RiskCause(cause, round(cents), cents / open_cents if open_cents else 0.0)
+        for cause, cents in ordered
     ]

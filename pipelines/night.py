@@ -3,7 +3,7 @@
 Plain functions: the command line calls `run`, the Prefect flow calls the same steps one by one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 from models import bundle
 from models.bundle import Bundle
 from models.catalogue import Catalogue
-from models.risk_causes import risk_causes
-from pipelines import fingerprint, monitoring, reading, scoring, settlement
+from pipelines import fingerprint, monitoring, portfolio_risk, reading, scoring, settlement
 from pipelines.findings import Health
 from pipelines.gate import Portfolio
 from pipelines.job import Job, day_number
@@ -25,7 +24,6 @@ from pipelines.sources import Intake
 from pipelines.store import Run, ScoreStore
 
 STEPS = 3  # that `run` tells of
-REASONS_AT_ONCE = 8192  # invoices whose reasons are Python objects at one time
 
 
 class NoModelYet(LookupError):  # noqa: N818 - the name says what happened
@@ -94,7 +92,8 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
             "source": job.source_mark,
             "invoices_read": intake.ledger.invoices.num_rows,
             "lost_inputs": list(health.lost_inputs),
-            "causes": causes_of(scores),
+            "risk": portfolio_risk.risk_of(scores),
+            "risk_before": portfolio_risk.night_before(store, job.as_of),
             "health": health.facts(),
             "ledger": fingerprint.of_ledger(intake.ledger),
             "model_files": dict(model.manifest.files),
@@ -143,18 +142,6 @@ def portfolio(ledger: Ledger, *, as_of: date) -> Portfolio:
     is_open = pa.array(settlement.is_open(settled, day))
     ids = ledger.invoices["invoice_id"].combine_chunks().filter(is_open)
     return Portfolio(ids, int(settlement.open_cents(settled, day).sum()))
-
-
-def causes_of(scores: pa.Table) -> list[dict[str, object]]:
-    """Which causes make the portfolio's risk, in cents of what is open."""
-    told = risk_causes(_reasons(scores), scores["open_cents"].to_pylist())
-    return [cause._asdict() for cause in told]
-
-
-def _reasons(scores: pa.Table) -> Iterator[list[dict[str, object]]]:
-    """Every invoice's reasons, a part of the portfolio at a time."""
-    for batch in scores.select(["reasons"]).to_batches(max_chunksize=REASONS_AT_ONCE):
-        yield from batch["reasons"].to_pylist()
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

@@ -8,7 +8,7 @@ import pytest
 
 from models import bundle
 from models.bundle import BundleRefused
-from pipelines import night, reading
+from pipelines import night, portfolio_risk, reading
 from pipelines.gate import PublishRefused
 from pipelines.job import Job, day_number
 from pipelines.night import Night, NoModelYet
@@ -74,13 +74,16 @@ def test_the_manifest_says_which_causes_make_the_portfolios_risk(
     settings: Settings, published: Night
 ) -> None:
     snapshot = ScoreStore(settings.scores_folder).snapshot(published.snapshot)
-    causes = snapshot.manifest["facts"]["causes"]
-    late = 0.0
-    for row in snapshot.scores().to_pylist():
-        late += row["open_cents"] * (row[row["reasons_for"]] - row["base_probability"])
+    risk = snapshot.manifest["facts"]["risk"]
 
-    assert sum(cause["cents"] for cause in causes) == pytest.approx(late, abs=len(causes))
-    assert {"customer_record", "everything_else"} <= {cause["feature_group"] for cause in causes}
+    assert risk == portfolio_risk.risk_of(snapshot.scores())
+    assert risk["value_at_risk_cents"] == published.value_at_risk_cents
+    assert snapshot.manifest["facts"]["risk_before"] is None
+    assert portfolio_risk.night_before(ScoreStore(settings.scores_folder), AS_OF) is None
+    after = AS_OF + timedelta(days=1)
+    before = portfolio_risk.night_before(ScoreStore(settings.scores_folder), after)
+    assert before is not None
+    assert (before["as_of"], before["risk"]) == (AS_OF.isoformat(), risk)
 
 
 def test_the_same_night_again_changes_no_byte(
