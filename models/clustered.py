@@ -13,18 +13,18 @@ Hashes = npt.NDArray[np.uint64]
 LEVEL = 0.90  # of every interval here, as in models/bootstrap.py
 
 
-def error(influence: Floats, customer: Hashes) -> tuple[float, int]:
-    """The standard error of the mean of an influence function, and the number of customers.
+def error(influence: Floats, customer: Hashes) -> float:
+    """The standard error of the mean of an influence function, NaN for a single customer.
 
     Sums by customer are what varies (Liang and Zeger, Biometrika 1986); G / (G - 1) corrects for
     few of them.
     """
-    distinct, owner = np.unique(customer, return_inverse=True)
+    _, owner = np.unique(customer, return_inverse=True)
     sums = np.bincount(owner, weights=influence - influence.mean())
-    groups = len(distinct)
+    groups = len(sums)
     if groups < 2:
-        return float("nan"), groups
-    return float(np.sqrt(groups / (groups - 1) * (sums**2).sum()) / len(influence)), groups
+        return float("nan")
+    return float(np.sqrt(groups / (groups - 1) * (sums**2).sum()) / len(influence))
 
 
 def reach(groups: float, *, level: float = LEVEL) -> float:

@@ -37,7 +37,7 @@ class Estimate:
     stratum: str
     effect: float  # by how much, or by which share, the outcome falls
     error: float
-    degrees: int  # customers, less one
+    groups: float  # independent customers that the interval counts on
     source: Source
     overlap: Overlap
     lacking: str = ""  # why it is not identified
@@ -49,7 +49,7 @@ class Estimate:
     @property
     def interval(self) -> tuple[float, float]:
         """The 90 % interval of the log alone."""
-        reach = clustered.reach(self.degrees + 1) * self.error
+        reach = clustered.reach(self.groups) * self.error
         return self.effect - reach, self.effect + reach
 
 
@@ -112,18 +112,18 @@ class _Arms:
             if not seen.lacking:
                 break
         rows = considered & both
-        effect, error, groups, lacking = np.nan, np.nan, seen.customers, seen.lacking
+        effect, error, lacking = np.nan, np.nan, seen.lacking
         if not lacking:
             after, waiting = self.corrected[rows, place], self.corrected[rows, 0]
             effect, influence, lacking = _contrast(after, waiting, log.customer[rows], measure)
-            error, groups = clustered.error(influence, log.customer[rows])
+            error = clustered.error(influence, log.customer[rows])
         return Estimate(
             action=log.codes[place],
             outcome=outcome,
             stratum=log.strata[stratum],
             effect=np.nan if lacking else effect,
             error=np.nan if lacking else error,
-            degrees=groups - 1,
+            groups=seen.effective,
             source="prior" if lacking else source,
             overlap=seen,
             lacking=lacking,
@@ -148,7 +148,7 @@ def _contrast(
     mean_after, mean_waiting = float(after.mean()), float(waiting.mean())
     if measure == "fall":
         return mean_waiting - mean_after, waiting - after, ""
-    error, _ = clustered.error(waiting, customer)
+    error = clustered.error(waiting, customer)
     if not mean_waiting > SURE_ERRORS * error:
         return np.nan, np.zeros_like(after), "too few stay unpaid to tell a share of them"
     # the delta method: the ratio of two means of the same rows

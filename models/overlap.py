@@ -11,7 +11,7 @@ Hashes = npt.NDArray[np.uint64]
 
 LEAST_PROPENSITY = 0.005  # below, an action counts as never taken: one case would speak for 200
 LEAST_GUESSED = 0.02  # the same where it is estimated: so small a guess may as well be none
-LEAST_EFFECTIVE = 20.0  # customers that the weights of a choice must be worth
+LEAST_EFFECTIVE = 10.0  # customers that a choice must be worth: fewer are anecdotes
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Overlap:
     effective_action: float  # customers that the weighted rows are worth (Kish 1965)
     effective_wait: float
     largest_weight: float
+
+    @property
+    def effective(self) -> float:
+        """Customers that the weaker of the two sides is worth: what an interval may count on."""
+        return min(self.effective_action, self.effective_wait)
 
     @property
     def lacking(self) -> str:

@@ -160,14 +160,15 @@ class Evaluation:
         self, value: float, influence: Floats, unsupported: float, weight: Floats
     ) -> PolicyValue:
         customer = self.log.customer
-        error, groups = clustered.error(influence, customer) if len(weight) else (np.nan, 0)
-        reach = clustered.reach(groups) * error
+        error = clustered.error(influence, customer) if len(weight) else np.nan
+        worth = overlap.effective(weight, customer) if len(weight) else 0.0
+        reach = clustered.reach(worth) * error
         return PolicyValue(
             value=value,
             lowest=value - reach,
             highest=value + reach,
             error=error,
-            effective_customers=overlap.effective(weight, customer) if len(weight) else 0.0,
+            effective_customers=worth,
             unsupported_share=unsupported,
             largest_weight=float(weight.max(initial=0.0)),
         )

@@ -18,7 +18,7 @@ _SURE = 1e-9  # a prior narrower than this is not a belief but an order
 
 
 @dataclass(frozen=True)
-class LearnedEffect:
+class Belief:
     """What is now believed of one action in one stratum, and where the belief comes from."""
 
     action: str
@@ -30,9 +30,7 @@ class LearnedEffect:
     estimate: Estimate
 
 
-def shrink(
-    estimates: Sequence[Estimate], priors: Mapping[tuple[str, str], Effect]
-) -> list[LearnedEffect]:
+def shrink(estimates: Sequence[Estimate], priors: Mapping[tuple[str, str], Effect]) -> list[Belief]:
     """The estimates of one outcome pulled to the priors by (action, stratum).
 
     The lowest and highest of a prior are taken as the ends of its 90 % interval.
@@ -58,16 +56,16 @@ def spread(estimates: Sequence[Estimate], priors: Mapping[tuple[str, str], Effec
     return max(above / total, 1.0) if total else 1.0
 
 
-def _pull(e: Estimate, prior: Effect, widened: float) -> LearnedEffect:
+def _pull(e: Estimate, prior: Effect, widened: float) -> Belief:
     deviation = _deviation(prior) * np.sqrt(widened)
     if not e.is_identified:
-        return LearnedEffect(e.action, e.outcome, e.stratum, prior, "prior", 0.0, e)
+        return Belief(e.action, e.outcome, e.stratum, prior, "prior", 0.0, e)
     noise, belief = _error(e) ** 2, deviation**2
     weight = belief / (belief + noise) if belief + noise > 0 else 0.0
     expected = weight * e.effect + (1 - weight) * prior.expected
     reach = _NORMAL * np.sqrt(weight * noise)  # the variance of the two together
     effect = Effect(float(expected), float(expected - reach), float(expected + reach))
-    return LearnedEffect(e.action, e.outcome, e.stratum, effect, e.source, float(weight), e)
+    return Belief(e.action, e.outcome, e.stratum, effect, e.source, float(weight), e)
 
 
 _NORMAL = 1.6448536269514722  # standard deviations to each side of a normal 90 %
@@ -79,4 +77,4 @@ def _deviation(prior: Effect) -> float:
 
 def _error(e: Estimate) -> float:
     """The error as if of a normal: few customers make it longer."""
-    return e.error * clustered.reach(e.degrees + 1) / _NORMAL
+    return e.error * clustered.reach(e.groups) / _NORMAL
