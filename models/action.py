@@ -1,8 +1,8 @@
 """One action of the catalogue, what it is expected to change, and the economics that weigh it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from models.claims import Claim
 Channel = Literal["email", "phone", "letter", "pec", "internal", "court"]
 Amount = Literal["undisputed", "disputed", "open"]
 Claimed = Literal["", "interest", "interest_only"]
+Unit = Literal["minutes", "pieces"]
 Block = Literal["unallocated_cash", "sure_payer_of_a_small_amount"]
 
 
@@ -57,14 +58,24 @@ class Action:
     dunning: bool = True
     adverse: bool = False
     after: str | None = None
+    step: int = 0
+    quiet_days: int | None = None
+    by_history: Mapping[str, float] = field(default_factory=dict)
     amount: Amount = "undisputed"
     needs: tuple[Claim, ...] = ()
     needs_any: tuple[Claim, ...] = ()
     blocked_by: tuple[Block, ...] = ()
     legal_basis: str = ""
 
-    def effect(self, of: Effects, cause: str) -> Effect:
-        return of.get(cause, of["unknown"])
+
+class Limit(NamedTuple):
+    """How much of a channel a day holds."""
+
+    amount: float
+    of: Unit
+
+    def taken_by(self, action: Action) -> float:
+        return action.minutes if self.of == "minutes" else 1.0
 
 
 @dataclass(frozen=True)

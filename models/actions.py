@@ -16,6 +16,7 @@ from models import legal, wording
 from models.action import Action, CatalogueError
 from models.cases import Cases, Cents, Days, Flags, Floats
 from models.catalogue import Catalogue
+from models.effect_table import PRIORS, SOURCES, EffectTable
 from models.legal import ReferenceRates
 from models.weighing import BLOCKS, Bits, Weighing, bit
 
@@ -54,6 +55,7 @@ def decide(
     *,
     as_of: npt.ArrayLike,
     on: npt.ArrayLike | None = None,
+    effects: EffectTable = PRIORS,
 ) -> Decisions:
     """The best action for each case as of a day, by expected value.
 
@@ -62,7 +64,7 @@ def decide(
     """
     as_of = np.broadcast_to(np.asarray(as_of, np.int32), cases.due_day.shape)
     day = as_of if on is None else np.broadcast_to(np.asarray(on, np.int32), as_of.shape)
-    weighing = Weighing(cases, catalogue, rates, as_of, day)
+    weighing = Weighing(cases, catalogue, rates, as_of, day, effects)
     options = catalogue.enabled
 
     rows, width = cases.due_day.size, len(options) + 1  # place 0 is to wait, worth nothing
@@ -104,11 +106,13 @@ def _told(
     promised = weighing.cases.promise_day >= weighing.as_of
 
     days = {bound: np.zeros(rows) for bound in ("expected", "lowest", "highest")}
+    source = np.zeros(rows, np.int8)
     missing_documents: list[list[str]] = [[] for _ in range(rows)]
     for place, action in enumerate(options, start=1):
         taken = chosen == place
         for bound, column in days.items():
             column[taken] = weighing.days(action, bound)[taken]
+        source[taken] = weighing.source(action)[taken]
         for document, lacking in weighing.missing_documents(action).items():
             for i in np.flatnonzero((better == place) & lacking):
                 missing_documents[i].append(document)
@@ -147,7 +151,7 @@ def _told(
         effect_days=days["expected"],
         effect_lo=days["lowest"],
         effect_hi=days["highest"],
-        effect_source=["prior"] * rows,
+        effect_source=_looked_up(SOURCES, source.astype(np.int64)),
         blocked_action=_looked_up(["", *codes[1:]], better),
         blocked_by=blocked_by,
         alternatives=alternatives,
@@ -178,6 +182,7 @@ BLOCK_SENTENCES = {
     "quiet_period": ("il cliente è stato appena contattato", "the customer was just contacted"),
     "legal_order": ("manca il passo precedente", "the step before it is missing"),
     "missing_documents": ("mancano documenti", "documents are missing"),
+    "capacity": ("per oggi non c'è più posto", "there is no room left for it today"),
     "missing_reference_rate": (
         "manca il tasso di riferimento del semestre {semester}",
         "the reference rate of {semester} is missing",

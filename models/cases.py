@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import causes
+from models.draws import Hashes, mix
 from models.legal import Debtor
 
 Floats = npt.NDArray[np.float64]
@@ -43,17 +44,19 @@ class Cases:
     worst_signal: Floats  # 0 none, 1 low, 2 medium, 3 high
     n_settled: Floats
     late30_share: Floats
+    customer: npt.NDArray[np.int64]  # a number that stays the customer's; each its own if not told
+    segment: npt.NDArray[np.int16]  # place among the segments of the table of effects
     done_day: Mapping[str, Days] = field(default_factory=dict)  # by action: the last time
 
     @classmethod
     def of(
         cls,
         *,
-        cause: Sequence[str] | None = None,
+        cause: Sequence[str] | npt.NDArray[np.int8] | None = None,
         done_day: Mapping[str, npt.ArrayLike] | None = None,
         **columns: npt.ArrayLike,
     ) -> "Cases":
-        """Cases of these columns; `cause` by code; what is absent is as if it never were.
+        """Cases of these columns; `cause` by code or place; what is absent is as if it never were.
 
         open_cents, due_day, the probabilities and expected_days_late are required.
         """
@@ -67,10 +70,32 @@ class Cases:
             name: np.broadcast_to(np.asarray(columns.get(name, absent), kind), shape)
             for name, (kind, absent) in COLUMNS.items()
         }
-        codes = [causes.CODES.index(code) for code in cause] if cause is not None else UNKNOWN_CAUSE
-        arrays["cause"] = np.broadcast_to(np.asarray(codes, np.int8), shape)
+        if "customer" not in columns:
+            arrays["customer"] = np.arange(np.prod(shape, dtype=np.int64))
+        arrays["cause"] = np.broadcast_to(_places(cause), shape)
         done = {code: np.asarray(day, np.int32) for code, day in (done_day or {}).items()}
         return cls(**arrays, done_day=done)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Cases":
+        """The cases of these rows, in their order."""
+        names = (f.name for f in fields(self) if f.name != "done_day")
+        taken = {name: getattr(self, name)[rows] for name in names}
+        return Cases(**taken, done_day={code: day[rows] for code, day in self.done_day.items()})
+
+    def features_hash(self) -> Hashes:
+        """A number for each case that changes with anything that is believed or known of it."""
+        mixed = np.zeros(self.due_day.shape, np.uint64)
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "done_day"}
+        for column in (*columns.values(), *(self.done_day[code] for code in sorted(self.done_day))):
+            kind = np.float64 if column.dtype.kind == "f" else np.int64
+            mixed = mix(mixed ^ np.ascontiguousarray(column, kind).view(np.uint64))
+        return mixed
+
+    def history_factor(self, by_level: Mapping[str, float]) -> Floats:
+        """A factor for each case by how much history its customer has; 1 where nothing is told."""
+        level = np.digitize(np.nan_to_num(self.n_settled), HISTORY_FROM)
+        factors = np.array([by_level.get(name, 1.0) for name in HISTORY_LEVELS])
+        return np.where(np.isnan(self.n_settled), 1.0, factors[level])
 
     def done(self, code: str) -> Days:
         return self.done_day.get(code, np.full(self.due_day.shape, NO_DAY, np.int32))
@@ -82,6 +107,16 @@ class Cases:
         for place, code in enumerate(causes.CODES):
             columns[f"cause_{code}"] = (self.cause == place).astype(np.float64)
         return columns
+
+
+def _places(cause: Sequence[str] | npt.NDArray[np.int8] | None) -> npt.NDArray[np.int8]:
+    """The places in causes.CODES; they may be given as such."""
+    if cause is None:
+        return np.array(UNKNOWN_CAUSE, np.int8)
+    if isinstance(cause, np.ndarray) and cause.dtype.kind == "i":
+        return cause
+    place = {code: at for at, code in enumerate(causes.CODES)}
+    return np.array([place[code] for code in cause], np.int8)
 
 
 # The columns that a catalogue's `needs` may speak of, beside days_past_due and cause_<code>.
@@ -99,6 +134,8 @@ CLAIMABLE = (
     "n_settled",
     "late30_share",
 )
+HISTORY_LEVELS = ("none", "thin", "rich")
+HISTORY_FROM = (1, 10)  # settled invoices from which a history is thin, and rich
 UNKNOWN_CAUSE = causes.CODES.index("unknown")
 REQUIRED = frozenset(
     {
@@ -129,4 +166,6 @@ COLUMNS: Mapping[str, tuple[type, object]] = {
     "worst_signal": (np.float64, 0.0),
     "n_settled": (np.float64, np.nan),
     "late30_share": (np.float64, np.nan),
+    "customer": (np.int64, 0),
+    "segment": (np.int16, -1),  # the last: the segments without effects of their own
 }

@@ -1,21 +1,23 @@
 """The catalogue of actions, read from TOML: a company's file over any part of ours."""
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from models.action import Action, CatalogueError, Economics
+from models.action import Action, CatalogueError, Economics, Limit
 from models.catalogue_checks import read
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The actions in the order of the file, and the economics that weigh them."""
+    """The actions in the order of the file, the economics that weigh them, and what a day holds."""
 
     actions: tuple[Action, ...]
     economics: Economics
+    capacity: Mapping[str, Limit] = field(default_factory=dict)  # by channel; absent: no limit
 
     @property
     def enabled(self) -> tuple[Action, ...]:
@@ -27,6 +29,12 @@ class Catalogue:
                 return action
         known = ", ".join(action.code for action in self.actions)
         raise ValueError(f"action must be one of {known}, got: {code}")
+
+    @property
+    def version(self) -> str:
+        """A short name that changes with anything the catalogue says."""
+        said = repr((self.actions, self.economics, sorted(self.capacity.items())))
+        return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> "Catalogue":

@@ -1,6 +1,7 @@
 """The checks of a catalogue's tables on the way to its actions: all of them, always."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import get_args
 
 from models import causes
@@ -14,10 +15,13 @@ from models.action import (
     Economics,
     Effect,
     Effects,
+    Limit,
+    Unit,
 )
-from models.cases import CLAIMABLE
+from models.cases import CLAIMABLE, HISTORY_LEVELS
 from models.claims import Claim
 
+ACTIONS_MAX = 60  # a plan keeps a bit for each beside the others of its invoice
 NEEDS_MAY_NAME = (*CLAIMABLE, "days_past_due", *(f"cause_{code}" for code in causes.CODES))
 
 
@@ -113,6 +117,20 @@ class _Faults:
             self.add(where, "a share from day 0", value)
         return tuple(sorted(buckets))
 
+    def limit(self, where: str, value: object) -> Limit:
+        if isinstance(value, list) and len(value) == 2:
+            amount = self.number(f"{where}[0]", value[0], 0, inf)
+            return Limit(amount, self.one_of(f"{where}[1]", value[1], get_args(Unit)))  # type: ignore[arg-type]
+        self.add(where, 'an amount and its unit such as [360, "minutes"]', value)
+        return Limit(0.0, "pieces")
+
+    def history(self, where: str, value: object) -> Mapping[str, float]:
+        factors = {}
+        for level, factor in self.table(where, value).items():
+            self.one_of(f"{where}.{level}", level, HISTORY_LEVELS)
+            factors[level] = self.number(f"{where}.{level}", factor, 0, 10)
+        return factors
+
 
 Check = Callable[[_Faults, str, object], object]
 
@@ -143,6 +161,7 @@ ECONOMICS: Mapping[str, Check] = {
     "nothing_left_eur": _money,
     "lgd": _Faults.lgd,
 }
+CAPACITY: Mapping[str, Check] = dict.fromkeys(get_args(Channel), _Faults.limit)
 ACTION: Mapping[str, Check] = {
     "it": _Faults.text,
     "en": _Faults.text,
@@ -165,6 +184,9 @@ ACTION: Mapping[str, Check] = {
     "dunning": _Faults.flag,
     "adverse": _Faults.flag,
     "after": _Faults.text,
+    "step": lambda faults, where, value: faults.whole(where, value, 0, 20),
+    "quiet_days": lambda faults, where, value: faults.whole(where, value, 0, 365),
+    "by_history": _Faults.history,
     "amount": lambda faults, where, value: faults.one_of(where, value, get_args(Amount)),
     "needs": _Faults.claims,
     "needs_any": _Faults.claims,
@@ -174,16 +196,21 @@ ACTION: Mapping[str, Check] = {
 REQUIRED = ("it", "en", "channel", "cost_eur", "days", "unpaid")
 
 
-def read(told: Mapping[str, object]) -> tuple[tuple[Action, ...], Economics]:
-    """The actions and the economics that the tables tell; CatalogueError lists every fault."""
+def read(
+    told: Mapping[str, object],
+) -> tuple[tuple[Action, ...], Economics, Mapping[str, Limit]]:
+    """What the tables tell: actions, economics, capacity; CatalogueError lists every fault."""
     faults = _Faults()
-    for key in sorted(told.keys() - {"economics", "actions"}):
-        faults.add(key, "only the tables economics and actions", told[key])
+    for key in sorted(told.keys() - {"economics", "capacity", "actions"}):
+        faults.add(key, "only the tables economics, capacity and actions", told[key])
     economics = _checked(faults, "economics", told.get("economics"), ECONOMICS, tuple(ECONOMICS))
+    capacity = _checked(faults, "capacity", told.get("capacity", {}), CAPACITY, ())
     actions = {
         code: _checked(faults, f"actions.{code}", table, ACTION, REQUIRED)
         for code, table in faults.table("actions", told.get("actions")).items()
     }
+    if len(actions) > ACTIONS_MAX:
+        faults.add("actions", f"at most {ACTIONS_MAX} actions", len(actions))
     for code, action in actions.items():
         _check_together(faults, code, action, actions)
     if faults.said:
@@ -191,6 +218,7 @@ def read(told: Mapping[str, object]) -> tuple[tuple[Action, ...], Economics]:
     return (
         tuple(Action(code=code, **values) for code, values in actions.items()),  # type: ignore[arg-type]
         Economics(**economics),  # type: ignore[arg-type]
+        capacity,  # type: ignore[return-value]
     )
 
 

@@ -1,17 +1,20 @@
 """What an action is worth for each case, whether it makes sense on the day, and what forbids it."""
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from models import causes, legal
-from models.action import Action, Effects
+from models import legal
+from models.action import Action
 from models.cases import NO_DAY, Cases, Cents, Days, Flags, Floats
 from models.catalogue import Catalogue
+from models.effect_table import BOUNDS, PRIORS, SOURCES, Cells, EffectTable
 from models.legal import Debtor, ReferenceRates
 
 Bits = npt.NDArray[np.int32]
+HAIR = 1e-6  # of a cent: what binary fractions may be off by
 
 BLOCKS = (
     "do_not_contact",
@@ -24,6 +27,7 @@ BLOCKS = (
     "legal_order",
     "missing_documents",
     "missing_reference_rate",
+    "capacity",  # of the day's plan; never of one invoice alone
 )
 
 
@@ -36,9 +40,16 @@ class Weighing:
     """What the cases have in common for every action: days, amounts, claims, interest."""
 
     def __init__(
-        self, cases: Cases, catalogue: Catalogue, rates: ReferenceRates, as_of: Days, day: Days
+        self,
+        cases: Cases,
+        catalogue: Catalogue,
+        rates: ReferenceRates,
+        as_of: Days,
+        day: Days,
+        effects: EffectTable = PRIORS,
     ) -> None:
         self.cases, self.economics, self.as_of, self.day = cases, catalogue.economics, as_of, day
+        self.effects, self.actions = effects, catalogue.actions
         self.late_on_day = day.astype(np.int64) - cases.due_day
         days_past_due = as_of.astype(np.int64) - cases.due_day
         self.columns = cases.claimable(days_past_due)
@@ -55,38 +66,72 @@ class Weighing:
         self.loss = self.economics.loss_given_default(days_past_due) * cases.p_unpaid_180
         # An invoice can't be paid earlier by more than it is expected to be late from now on.
         self.days_to_gain = np.nan_to_num(np.maximum(cases.expected_days_late - days_past_due, 0.0))
+        self.is_known = np.isfinite(cases.p_unpaid_180) & np.isfinite(cases.p_late_30)
+        self._cells: dict[str, Cells] = {}
 
     def days(self, action: Action, bound: str) -> Floats:
-        days: Floats = np.minimum(self._by_cause(action.days, bound), self.days_to_gain)
+        days: Floats = np.minimum(self._effect(action, "days", bound), self.days_to_gain)
         return days
 
-    def _by_cause(self, effects: Effects, bound: str) -> Floats:
-        by_place = [getattr(effects.get(code, effects["unknown"]), bound) for code in causes.CODES]
-        effects_of_cases: Floats = np.array(by_place)[self.cases.cause]
-        return effects_of_cases
+    def source(self, action: Action) -> npt.NDArray[np.int8]:
+        """Where each case's effect comes from, as places in SOURCES."""
+        source: npt.NDArray[np.int8] = self._of_cases(self._cells_of(action).source)
+        return source
+
+    def _cells_of(self, action: Action) -> Cells:
+        if action.code not in self._cells:
+            self._cells[action.code] = self.effects.cells(action)
+        return self._cells[action.code]
+
+    def _of_cases(self, cells: npt.NDArray[np.generic]) -> npt.NDArray[Any]:
+        one = cells.shape[1] == 1
+        of_cases: npt.NDArray[Any] = cells[self.cases.cause, 0 if one else self.cases.segment]
+        return of_cases
+
+    def _effect(self, action: Action, of: Literal["days", "unpaid"], bound: str) -> Floats:
+        cells = self._cells_of(action)
+        effect: Floats = self._of_cases(getattr(cells, of)[BOUNDS.index(bound)])
+        if not action.by_history:
+            return effect
+        factor = self.cases.history_factor(action.by_history)
+        return np.where(self.source(action) == SOURCES.index("prior"), effect * factor, effect)
 
     def value_cents(self, action: Action) -> Cents:
-        """The expected value in whole cents, rounded down."""
+        """The expected value in whole cents, for a case alone: its gain less what it costs."""
+        return self.gain_cents(action) - self.cost_cents(action, self.cases.p_late_30)
+
+    def gain_cents(self, action: Action) -> Cents:
+        """What the action is expected to gain before its cost, in whole cents, rounded down."""
         economics, cases = self.economics, self.cases
         sooner = economics.rate_per_year / 365 * self.days(action, "expected")
-        safer = self.loss * self._by_cause(action.unpaid, "expected") * (1 - action.success_fee)
+        safer = self.loss * self._effect(action, "unpaid", "expected") * (1 - action.success_fee)
         amount = self.amounts[action.amount]
         if action.dunning and action.amount == "undisputed":  # what it would be worth undisputed
             amount = np.where(self.all_disputed, cases.open_cents, amount)
-        value = amount * (sooner + safer - action.concession_share)
-        value += action.benefit_share * np.minimum(amount, 100 * action.benefit_up_to_eur)
+        gain = amount * (sooner + safer - action.concession_share)
+        if action.benefit_share:
+            gain += action.benefit_share * np.minimum(amount, 100 * action.benefit_up_to_eur)
         if action.claims:
             compensation = np.where(self.late_on_day > 0, legal.COMPENSATION_CENTS, 0)
             claimed = (self.interest.cents + compensation) * economics.compensation_collected
-            value += np.where(cases.debtor == Debtor.CONSUMER, 0.0, claimed)
-        value -= 100 * (action.cost_eur + action.relationship_eur * (1 - cases.p_late_30))
-        unknown = np.isnan(value)
-        return np.where(unknown, -1, np.floor(np.where(unknown, 0.0, value))).astype(np.int64)
+            gain += np.where(cases.debtor == Debtor.CONSUMER, 0.0, claimed)
+        return np.floor(np.where(self.is_known, gain, 0.0)).astype(np.int64)
+
+    @staticmethod
+    def cost_cents(action: Action, p_late_30: Floats) -> Cents:
+        """What doing it once costs, in whole cents, rounded up.
+
+        With a customer who would have paid anyway it costs patience too: `p_late_30` is the
+        largest among the invoices that it is about.
+        """
+        patience = action.relationship_eur * (1 - np.nan_to_num(p_late_30))
+        cents = 100 * (action.cost_eur + patience)
+        return np.ceil(cents - HAIR).astype(np.int64)
 
     def fits(self, action: Action) -> Flags:
         """Whether the action makes sense on the day: its window, its turn, its needs."""
         amount = self.amounts[action.amount]
-        fits: Flags = (amount > self.nothing_left) | self.all_disputed
+        fits: Flags = ((amount > self.nothing_left) | self.all_disputed) & self.is_known
         if action.from_day is not None:
             fits = fits & (self.late_on_day >= action.from_day)
         if action.to_day is not None:
@@ -96,6 +141,10 @@ class Weighing:
         if action.every_days is not None:
             again = again | (self.day.astype(np.int64) - done >= action.every_days)
         fits = fits & again
+        if action.step:  # the steps of dunning never go back
+            for other in self.actions:
+                if other.step > action.step:
+                    fits = fits & (self.cases.done(other.code) == NO_DAY)
         for claim in action.needs:
             fits = fits & claim.holds(self.columns)
         if action.needs_any:
@@ -109,7 +158,7 @@ class Weighing:
         found: dict[str, Flags] = {}
         if action.contact:
             found["do_not_contact"] = cases.do_not_contact
-            found["quiet_period"] = day - cases.last_contact_day < self.economics.quiet_days
+            found["quiet_period"] = day - cases.last_contact_day < self.quiet_days(action)
         if action.dunning and (action.contact or action.adverse):
             found["open_promise"] = cases.promise_day >= self.as_of
             if action.amount == "undisputed":
@@ -134,6 +183,10 @@ class Weighing:
         for code, blocked in found.items():
             bits |= np.where(blocked, bit(code), 0).astype(np.int32)
         return bits
+
+    def quiet_days(self, action: Action) -> int:
+        """How long the customer must have been left in peace before the action."""
+        return self.economics.quiet_days if action.quiet_days is None else action.quiet_days
 
     def missing_documents(self, action: Action) -> dict[str, Flags]:
         papers = {

@@ -427,7 +427,7 @@ def test_all_faults_of_a_catalogue_are_listed_at_once():
         )
     said = str(refused.value).splitlines()
     for expected in (
-        "colour: expected only the tables economics and actions",
+        "colour: expected only the tables economics, capacity and actions",
         "economics.rate_per_year: expected a number from 0 to 1",
         "economics.lgd: expected days past due as names",
         "actions.call.channel: expected one of email",

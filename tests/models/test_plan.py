@@ -1,0 +1,238 @@
+"""The day's plan: what it must never do, what it is worth, and that order changes nothing."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from models import causes, legal
+from models.action import Limit
+from models.actions import decide
+from models.cases import NO_DAY, Cases
+from models.catalogue import Catalogue
+from models.holdout import Trial
+from models.legal import ReferenceRates
+from models.options import NOT_FREE
+from models.plan import WHYS, Plan, plan
+
+TODAY = (date(2026, 3, 10) - date(1970, 1, 1)).days
+OURS = Catalogue.load()
+RATES = ReferenceRates.load()
+BY_CODE = {action.code: action for action in OURS.actions}
+NO_LIMIT: dict[str, Limit] = {}
+FEW = {"phone": Limit(30, "minutes"), "email": Limit(3, "pieces"), "pec": Limit(1, "pieces")}
+seeds = st.integers(0, 2**32 - 1)
+
+
+def some_cases(seed: int, n: int = 60, **fixed: Any) -> Cases:
+    """Random invoices of a third as many customers; what is a customer's is the same on each."""
+    rng = np.random.default_rng(seed)
+    customer = rng.integers(0, max(n // 3, 1), n)
+
+    def some(share: float, days: Any) -> Any:
+        return np.where(rng.random(n) < share, days, NO_DAY)
+
+    def of_customer(values: Any) -> Any:
+        return np.asarray(values)[customer]
+
+    p = np.sort(rng.random((n, 5)) ** 2, axis=1)[:, ::-1]
+    late = rng.integers(-20, 200, n)
+    columns = {
+        "customer": customer,
+        "open_cents": rng.lognormal(12, 2, n).astype(np.int64),
+        "due_day": TODAY - late,
+        **{f"p_late_{h}": p[:, i] for i, h in enumerate((0, 30, 60, 90))},
+        "p_unpaid_180": p[:, 4],
+        "expected_days_late": np.maximum(late, 0) + rng.uniform(-10, 90, n),
+        "debtor": of_customer(rng.integers(0, 4, n)),
+        "do_not_contact": of_customer(rng.random(n) < 0.2),
+        "disputed_cents": np.where(rng.random(n) < 0.2, rng.integers(0, 10_000_000, n), 0),
+        "unallocated_cents": of_customer(np.where(rng.random(n) < 0.2, 50_000, 0)),
+        "promise_day": some(0.2, TODAY + rng.integers(-10, 20, n)),
+        "last_contact_day": of_customer(some(0.4, TODAY - rng.integers(1, 20, n))),
+        "has_contract": rng.random(n) < 0.5,
+        "worst_signal": rng.integers(0, 4, n),
+        "n_settled": of_customer(rng.integers(0, 40, n)),
+        "late30_share": of_customer(rng.random(n)),
+    }
+    done = {
+        code: some(0.3, TODAY - rng.integers(1, 120, n))
+        for code in ("messa_in_mora", "final_reminder", "call", "reminder_1", "reminder_2")
+    }
+    return Cases.of(cause=rng.choice(causes.CODES, n), done_day=done, **{**columns, **fixed})
+
+
+def planned(cases: Cases, *, catalogue: Catalogue = OURS, **more: Any) -> Plan:
+    return plan(cases, catalogue, RATES, as_of=TODAY, **more)
+
+
+def by_invoice(told: Plan) -> list[str]:
+    """By invoice the action whose effect is expected on it."""
+    return [told.codes[place] for place in told.effective]
+
+
+def contacts(told: Plan) -> list[int]:
+    """The invoices that a contact is about."""
+    return [
+        i for i, code in enumerate(by_invoice(told)) if code != "wait" and BY_CODE[code].contact
+    ]
+
+
+# What must never be planned
+
+
+@settings(deadline=None, max_examples=60)
+@given(seeds, st.sampled_from([0.0, 0.5]))
+def test_nobody_is_contacted_who_must_not_be_or_was_just_now(seed: int, tried: float) -> None:
+    cases = some_cases(seed)
+    told = planned(cases, trial=Trial(exploration_share=tried), capacity=FEW)
+    for i in contacts(told):
+        assert not cases.do_not_contact[i]
+        assert TODAY - cases.last_contact_day[i] >= OURS.economics.quiet_days
+
+
+@settings(deadline=None, max_examples=60)
+@given(seeds)
+def test_nothing_is_said_of_an_invoice_that_is_promised_or_disputed(seed: int) -> None:
+    cases = some_cases(seed)
+    told = planned(cases, trial=Trial(exploration_share=0.3))
+    for i, code in enumerate(by_invoice(told)):
+        if code not in ("wait", "dispute_resolution") and BY_CODE[code].dunning:
+            action = BY_CODE[code]
+            pressing = action.contact or action.adverse
+            assert not (pressing and cases.promise_day[i] >= TODAY)
+            undisputed = cases.open_cents[i] - cases.disputed_cents[i]
+            assert not (pressing and action.amount == "undisputed" and undisputed <= 0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(seeds, st.floats(0, 200), st.integers(0, 5), st.sampled_from([0.0, 0.2, 1.0]))
+def test_no_channel_is_asked_for_more_than_its_day_holds(
+    seed: int, minutes: float, pieces: int, tried: float
+) -> None:
+    limits = {"phone": Limit(minutes, "minutes"), "email": Limit(pieces, "pieces")}
+    told = planned(some_cases(seed), capacity=limits, trial=Trial(exploration_share=tried))
+    actions = [BY_CODE[told.codes[p]] for p in told.place if p]
+    assert sum(a.minutes for a in actions if a.channel == "phone") <= minutes
+    assert sum(a.channel == "email" for a in actions) <= pieces
+
+
+@settings(deadline=None, max_examples=40)
+@given(seeds)
+def test_an_adverse_action_on_a_natural_person_is_never_automatic(seed: int) -> None:
+    cases = some_cases(seed)
+    told = planned(cases, trial=Trial(exploration_share=0.3))
+    person = set(cases.customer[legal.is_natural_person(cases.debtor)])
+    for row, customer in enumerate(told.customer):
+        adverse = told.place[row] > 0 and BY_CODE[told.code(row)].adverse
+        assert told.named_person[row] == (adverse and customer in person)
+
+
+@settings(deadline=None, max_examples=60)
+@given(seeds)
+def test_the_order_of_steps_is_kept(seed: int) -> None:
+    cases = some_cases(seed)
+    for i, code in enumerate(by_invoice(planned(cases, trial=Trial(exploration_share=0.3)))):
+        if code == "wait":
+            continue
+        action = BY_CODE[code]
+        if action.after:
+            assert NO_DAY < cases.done(action.after)[i] < TODAY - legal.NOTICE_DAYS
+        for other in OURS.actions:
+            if 0 < action.step < other.step:
+                assert cases.done(other.code)[i] == NO_DAY
+
+
+# What it is worth
+
+
+@settings(deadline=None, max_examples=40)
+@given(seeds)
+def test_a_customer_of_one_invoice_is_advised_as_that_invoice_alone(seed: int) -> None:
+    cases = some_cases(seed, customer=np.arange(60))
+    told, alone = planned(cases, capacity=NO_LIMIT), decide(cases, OURS, RATES, as_of=TODAY)
+    assert [told.code(row) for row in told.customer_row] == alone.code
+    assert told.expected_value_cents.tolist() == alone.expected_value_cents.tolist()
+    assert [WHYS[why] for why in told.why] == alone.why
+    assert told.on.tolist() == alone.on.tolist()
+    assert told.effect_days.tolist() == alone.effect_days.tolist()
+
+
+@settings(deadline=None, max_examples=40)
+@given(seeds, st.integers(0, 59), st.integers(1, 10**8))
+def test_raising_an_amount_never_lowers_the_priority_of_its_customer(
+    seed: int, i: int, more: int
+) -> None:
+    cases = some_cases(seed)
+    open_cents = cases.open_cents.copy()
+    open_cents[i] += more
+    assume(cases.disputed_cents[i] == 0)
+    raised = replace(cases, open_cents=open_cents)
+    before, after = planned(cases, capacity=NO_LIMIT), planned(raised, capacity=NO_LIMIT)
+    row = before.customer_row[i]
+    assert after.expected_value_cents[row] >= before.expected_value_cents[row]
+    crowded, less_crowded = planned(cases, capacity=FEW), planned(raised, capacity=FEW)
+    assert not (crowded.place[row] > 0 and less_crowded.place[row] == 0)
+
+
+@settings(deadline=None, max_examples=40)
+@given(seeds)
+def test_the_order_of_the_invoices_changes_nothing(seed: int) -> None:
+    cases = some_cases(seed)
+    order = np.random.default_rng(seed).permutation(60)
+    trial = Trial(holdout_share=0.1, exploration_share=0.2)
+    told = planned(cases, capacity=FEW, trial=trial)
+    moved = planned(cases.take(order), capacity=FEW, trial=trial)
+    again = planned(cases, capacity=FEW, trial=trial)
+    for name in ("place", "expected_value_cents", "on", "why", "better", "blocks", "propensity"):
+        assert getattr(told, name).tolist() == getattr(moved, name).tolist()
+        assert getattr(told, name).tolist() == getattr(again, name).tolist()
+    assert told.features_hash.tolist() == moved.features_hash.tolist()
+    assert told.effective[order].tolist() == moved.effective.tolist()
+
+
+@settings(deadline=None, max_examples=40)
+@given(seeds)
+def test_what_is_chosen_is_worth_most_unless_something_stood_in_the_way(seed: int) -> None:
+    told = planned(some_cases(seed), capacity=FEW)
+    for row in range(len(told.customer)):
+        best = told.worth[row].max()
+        if best > told.expected_value_cents[row]:
+            assert told.blocked_by(row)
+        if told.better[row]:
+            assert told.better_value_cents[row] > told.expected_value_cents[row]
+        for other in told.alternatives(row):
+            assert other.gap_cents == told.expected_value_cents[row] - other.expected_value_cents
+            assert other.code != told.code(row)
+        assert len(told.alternatives(row)) <= 3
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds)
+def test_the_plan_is_within_a_largest_item_for_each_channel_of_its_bound(seed: int) -> None:
+    told = planned(some_cases(seed, n=200), capacity=FEW)
+    worth = int(told.expected_value_cents.sum())
+    largest = int(np.where(told.worth == NOT_FREE, 0, told.worth).max())
+    assert told.bound_cents - len(FEW) * largest - 1 <= worth <= told.bound_cents + 1
+
+
+def test_a_portfolio_of_nothing_has_an_empty_plan() -> None:
+    told = planned(some_cases(1).take(np.zeros(0, np.int64)))
+    assert len(told.customer) == len(told.effective) == 0
+    assert told.used["phone"] == 0.0
+
+
+@pytest.mark.parametrize("held", [0.0, 0.25, 1.0])
+def test_held_out_customers_wait_and_the_plan_of_the_others_does_not_know_them(held: float) -> None:
+    cases = some_cases(5, n=300)
+    trial = Trial(holdout_share=held)
+    told = planned(cases, trial=trial, capacity=FEW)
+    assert (told.place[told.held_out] == 0).all()
+    assert abs(told.held_out.mean() - held) < 0.12
+    kept = cases.take(np.flatnonzero(~told.held_out[told.customer_row]))
+    others = planned(kept, capacity=FEW)
+    assert others.place.tolist() == told.place[~told.held_out].tolist()
