@@ -1,0 +1,1 @@
+"""What is kept between the nights: rows that were sent in, keys, alerts, and who did what."""

@@ -1,0 +1,36 @@
+"""An empty database of each kind for a test: SQLite always, PostgreSQL where a server answers."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+SERVER = os.environ.get(
+    "PUNTUALE_TEST_DATABASE_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test"
+)
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+@contextmanager
+def empty(kind: str, folder: Path) -> Iterator[str]:
+    """The address of a database that holds nothing; on PostgreSQL a schema that goes afterwards."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'records.db'}"
+        return
+    server = sa.create_engine(SERVER, connect_args={"connect_timeout": 3})
+    schema = f"test_{uuid.uuid4().hex[:12]}"
+    try:
+        with server.begin() as connection:
+            connection.execute(sa.schema.CreateSchema(schema))
+    except sa.exc.OperationalError as fault:
+        pytest.skip(f"no PostgreSQL server answers (PUNTUALE_TEST_DATABASE_URL): {fault.orig}")
+    try:
+        yield f"{SERVER}?options=-csearch_path%3D{schema}"
+    finally:
+        with server.begin() as connection:
+            connection.execute(sa.schema.DropSchema(schema, cascade=True))
+        server.dispose()
