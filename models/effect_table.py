@@ -23,8 +23,8 @@ Places = npt.NDArray[np.int8]
 class LearnedEffect(NamedTuple):
     """What a log says of one action, for a cause and a segment or for any of them.
 
-    `days` is how many days earlier the money comes, `unpaid` by how much the probability of being
-    unpaid at 180 days falls (a difference of probabilities, as in the catalogue).
+    As in the catalogue, `days` is how many days earlier the money comes, and `unpaid` the share by
+    which the probability of being unpaid at 180 days falls.
     """
 
     action: str

@@ -214,6 +214,11 @@ def negotiation_compulsory(claim_cents: Cents) -> Flags:
     return np.asarray(claim_cents) <= NEGOTIATION_UP_TO_CENTS
 
 
+def earliest_day(step: str, due_day: Days) -> Days | None:
+    """The first day on which the law lets a step be taken, None where it sets none."""
+    return small_claim_day(due_day) if step == "write_off_review" else None
+
+
 def small_claim_day(due_day: Days) -> Days:
     """The day a small claim becomes deductible: six months after it was due."""
     due = due_day.astype("datetime64[D]")

@@ -136,6 +136,9 @@ class Weighing:
             fits = fits & (self.late_on_day >= action.from_day)
         if action.to_day is not None:
             fits = fits & (self.late_on_day <= action.to_day)
+        earliest = legal.earliest_day(action.code, self.cases.due_day)
+        if earliest is not None:
+            fits = fits & (self.day >= earliest)
         done = self.cases.done(action.code)
         again = done == NO_DAY
         if action.every_days is not None:

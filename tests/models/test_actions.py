@@ -230,11 +230,11 @@ def test_a_cause_has_effects_of_its_own():
 
 
 def test_late_interest_adds_forty_euro_and_the_statutory_rate():
-    # 10,000 EUR, 30 days late on 10 March 2026: 83.42 of interest and 40 of compensation; a tenth
-    # of that is paid: 12.342; a day sooner: 2.191; safer by 10,000 x 0.35 x 0.05 x 0.02 = 3.5;
-    # less 2 and 12 x 0.7 = 8.4: 7.63 EUR
-    told = decided(one(late=30, open_eur=10_000), catalogue=only("late_interest"))
-    assert told.expected_value_cents.tolist() == [763]
+    # 40,000 EUR, 30 days late on 10 March 2026: 333.70 of interest and 40 of compensation; 3 % of
+    # that is paid: 11.211; a day sooner: 8.767; safer by 40,000 x 0.35 x 0.05 x 0.02 = 14: 33.97;
+    # less 2 and 12 x 0.7 = 10.40: 23.57 EUR
+    told = decided(one(late=30, open_eur=40_000), catalogue=only("late_interest"))
+    assert told.expected_value_cents.tolist() == [2357]
     assert told.legal_basis == ["D.Lgs. 231/2002, art. 4-6"]
 
 
