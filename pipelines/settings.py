@@ -32,10 +32,14 @@ class Settings(BaseSettings):
     rows_change_max: float = Field(default=0.4, gt=0)
 
     catalogue: Path | None = None
+    holdout_share: float = Field(default=0.0, ge=0, le=1)
+    exploration_share: float = Field(default=0.0, ge=0, le=1)
+    trial_salt: str = "puntuale"
     tracking_uri: str | None = None
     artifact_root: str | None = None
     database_url: str | None = None
     snapshots_kept: int = Field(default=14, ge=2)
+    predictions_kept_days: int = Field(default=180, ge=14)
 
     feature_workers: int = Field(default=1, ge=1)
     dask_scheduler: str | None = None
@@ -44,6 +48,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    requests_per_minute: int | None = Field(default=None, ge=1)
 
     @field_validator("api_keys", mode="before")
     @classmethod
@@ -64,6 +69,11 @@ class Settings(BaseSettings):
         return self.artifact_root or beside
 
     @property
+    def records_url(self) -> str:
+        """Where what is sent in is kept: a SQLite file under `home` unless a database is named."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'records.db'}"
+
+    @property
     def models_folder(self) -> Path:
         """The exported bundles, and CHAMPION, which names the one that answers."""
         return self.home / "models"
@@ -72,6 +82,11 @@ class Settings(BaseSettings):
     def scores_folder(self) -> Path:
         """The nightly snapshots, and CURRENT, which names the one that is read."""
         return self.home / "scores"
+
+    @property
+    def effects_file(self) -> Path:
+        """What the log of actions taught, read in place of the catalogue's priors."""
+        return self.home / "effects.toml"
 
     @property
     def prefect_home(self) -> Path:

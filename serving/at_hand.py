@@ -18,6 +18,7 @@ from pipelines.store import ScoreStore
 from serving.answers import Said
 from serving.limits import ScoringPlaces
 from serving.problems import Problem
+from serving.records_at_hand import RecordsAtHand
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class AtHand:
     store: ScoreStore
     score: Scorer
     catalogue: Catalogue
+    records: RecordsAtHand
     model: Bundle | None = None
     model_missing: str = NO_MODEL
     scores_missing: str = NO_SCORES
@@ -113,6 +115,7 @@ class AtHand:
 
     def close(self) -> None:
         self.places.close()
+        self.records.close()
 
     @property
     def is_degraded(self) -> bool:

@@ -5,7 +5,7 @@ What a command needs is imported when it runs: `puntuale --help` waits for no mo
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +15,12 @@ import typer
 
 from serving.build_features_command import build_features
 from serving.features_command import features
+from serving.keys_command import keys_app
 from serving.models_command import card, models, rollback
 from serving.monitor_command import monitor
 
 if TYPE_CHECKING:
-    from pipelines.backtest import Backtest
     from pipelines.job import Job
-    from pipelines.ledger import Ledger as KnownLedger
     from pipelines.night import Night
     from pipelines.promotion import Trained
     from pipelines.settings import Settings
@@ -205,7 +204,7 @@ def backtest(
 ) -> None:
     """Go back to each day, train only on what was known then, and predict what came after."""
     from pipelines import backtest as replay
-    from pipelines import backtest_figures, reading
+    from pipelines import backtest_figures, reading, rolling_origins
     from pipelines.job import day_number
     from serving import terminal
 
@@ -222,7 +221,7 @@ def backtest(
         tell("judging")
         judged = backtest_figures.figures(replayed, ledger_read)
         if report is not None:
-            _report(job, ledger_read, replayed, to=report, mlflow=mlflow, tell=tell)
+            rolling_origins.report(job, ledger_read, replayed, to=report, mlflow=mlflow, tell=tell)
     predictions = replayed.predictions
     if out is not None:
         _write(predictions, out)
@@ -276,6 +275,8 @@ def serve(
     """Open the page and the API on last night's scores."""
     import uvicorn
 
+    from serving.access import KeyRing
+    from serving.records_at_hand import RecordsAtHand
     from serving.security import require_keys_off_loopback
 
     # the processes of the server read their settings again, from the environment
@@ -283,7 +284,9 @@ def serve(
     with _environment({name: str(v) for name, v in given.items() if v is not None}):
         settings = _settings()
         keys = [key.get_secret_value() for key in settings.api_keys]
-        require_keys_off_loopback(keys, host=settings.host)  # stops here, in words
+        ring = KeyRing(keys, RecordsAtHand(settings.records_url).keys)
+        ring.refresh()
+        require_keys_off_loopback(has_keys=not ring.is_empty, host=settings.host)  # in words
         uvicorn.run(
             "serving.process:service",
             factory=True,
@@ -299,6 +302,7 @@ app.command()(features)
 for command in (models, rollback, card, monitor):
     app.command()(command)
 app.command()(build_features)
+app.add_typer(keys_app, name="keys")
 
 
 @contextmanager
@@ -349,31 +353,6 @@ def _nightly(job: "Job", *, quiet: bool) -> "Night":
 
     with terminal.working(steps=night.STEPS, quiet=quiet) as tell:
         return night.run(job, tell=tell)
-
-
-def _report(
-    job: "Job",
-    ledger: "KnownLedger",
-    replayed: "Backtest",
-    *,
-    to: Path,
-    mlflow: bool,
-    tell: Callable[[str], None],
-) -> None:
-    """Write the back-test's report; log it to MLflow where that is wanted."""
-    from pipelines import backtest_page, backtest_report, leak_check, promotion
-
-    tell("the leak test")
-    leak = leak_check.of_first_origin(ledger, replayed)
-    tell("the report")
-    told = backtest_report.figures(replayed, ledger, leak=leak)
-    files = backtest_page.publish(told, to)
-    if mlflow:
-        promotion.registry(job.settings).log_backtest(
-            {"origins": ", ".join(told["origins"]), "ledger": job.source_mark},
-            backtest_report.metrics(told),
-            files,
-        )
 
 
 def _show_account(account: Sequence[dict[str, Any]]) -> None:

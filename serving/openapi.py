@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from serving.access import HEALTH_PATHS
 from serving.problems import ProblemMessage
-from serving.security import HEALTH_PATHS
 
 REF = "#/components/schemas/{model}"
 

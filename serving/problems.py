@@ -31,6 +31,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "not-found": (404, "There is no such thing here"),
     "method-not-allowed": (405, "This address does not answer that method"),
     "not-acceptable": (406, "The answer exists only as JSON"),
+    "conflict": (409, "This contradicts what is known already"),
     "body-too-large": (413, "The body is too large"),
     "unsupported-media-type": (415, "The body must be plain JSON in UTF-8"),
     "invalid-request": (422, "The request breaks rules of its schema"),
@@ -38,6 +39,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "internal-error": (500, "Something failed here"),
     "busy": (503, "All places for scoring are taken"),
     "no-model": (503, "No model is loaded"),
+    "records-away": (503, "The records cannot be read or written"),
     "no-scores": (503, "No scores have been published yet"),
 }
 STATUS_KIND = {status: kind for kind, (status, _) in reversed(list(KINDS.items()))}

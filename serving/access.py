@@ -1,0 +1,202 @@
+"""Access: who comes in, what their key lets them do, and how often.
+
+The layer answers before a byte of the body is read. Keys are those of the settings, which may do
+everything, and those of the records (`puntuale keys`), each with its scopes, its end and its rate.
+"""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipelines.records import keys
+from pipelines.records.database import RecordsAway, RecordsDamaged
+from pipelines.records.keys import SCOPES, Key
+from serving.problems import refuse
+
+logger = logging.getLogger(__name__)
+
+HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
+KEY_BYTES = 512  # no key is longer; what is, is not worth hashing
+READ_AGAIN_SECONDS = 2.0  # a key that was revoked works so long at most
+ASKING_FOR_ANSWERS = frozenset({"/v1/scores", "/v1/what-if"})
+FOR_ADMINISTRATORS = ("/v1/webhooks",)
+LATER = {"Retry-After": "5", "Connection": "close"}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the name of a key, and what it lets them do."""
+
+    name: str
+    scopes: frozenset[str]
+    requests_per_minute: int | None = None
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+
+ANYBODY = Caller("local", frozenset(SCOPES))  # on loopback without any key
+
+
+@dataclass
+class KeyRing:
+    """Every key that opens, read again from the records every few seconds.
+
+    While the records are away the keys that were known go on opening. Where they could never be
+    read nobody comes in: there may be keys that nobody knows of yet.
+    """
+
+    from_settings: Sequence[str]
+    read: Callable[[], Sequence[Key]]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    is_read: bool = False
+    _known: list[tuple[str, Key | None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._known = [(keys.digest(key), None) for key in self.from_settings]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no key was ever made: then the service is open, on loopback only."""
+        return self.is_read and not self._known
+
+    def find(self, given: bytes) -> Caller | None:
+        """The caller with this key; every known digest is compared, each in constant time."""
+        digest = keys.digest(given[: KEY_BYTES + 1])
+        matching = [key for known, key in self._known if hmac.compare_digest(known, digest)]
+        if not matching:
+            return None
+        key = matching[0]
+        if key is None:
+            return Caller("settings", frozenset(SCOPES))
+        if not key.is_valid(self.now()):
+            return None
+        return Caller(key.key_id, key.scopes, key.requests_per_minute)
+
+    def refresh(self) -> None:
+        """Read the records' keys again."""
+        try:
+            made: list[tuple[str, Key | None]] = [(key.digest, key) for key in self.read()]
+        except (RecordsAway, RecordsDamaged) as fault:
+            logger.error("keys could not be read: %s", fault)
+            return
+        self._known = [(digest, key) for digest, key in self._known if key is None] + made
+        self.is_read = True
+
+    async def keep_fresh(self) -> None:
+        """Reads them again and again, beside the event loop: a database may take its time."""
+        while True:
+            await asyncio.sleep(READ_AGAIN_SECONDS)
+            await asyncio.to_thread(self.refresh)
+
+
+@dataclass
+class Rates:
+    """How many requests a caller has left: a bucket that refills evenly, for each one."""
+
+    usual_per_minute: int | None
+    clock: Callable[[], float] = time.monotonic
+    _left: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def take(self, caller: Caller) -> tuple[int, float, float] | None:
+        """The limit, what is left and the seconds until one more is; None without a limit.
+
+        What is left is below zero where the request is one too many.
+        """
+        limit = caller.requests_per_minute or self.usual_per_minute
+        if limit is None:
+            return None
+        now = self.clock()
+        left, at = self._left.get(caller.name, (float(limit), now))
+        left = min(float(limit), left + (now - at) * limit / 60)
+        wait = 0.0 if left >= 2 else (2 - left) * 60 / limit
+        if left < 1:
+            self._left[caller.name] = (left, now)
+            return limit, -1, (1 - left) * 60 / limit
+        self._left[caller.name] = (left - 1, now)
+        return limit, left - 1, wait
+
+
+def scope_needed(method: str, path: str) -> str:
+    """What a key must allow for this request."""
+    if path in ASKING_FOR_ANSWERS:
+        return "score"
+    if path.startswith(FOR_ADMINISTRATORS):
+        return "admin"
+    return "read" if method in ("GET", "HEAD", "OPTIONS") else "write"
+
+
+class ApiKeys:
+    """The layer that lets in who has a key: `X-API-Key`, or on pages the password of HTTP Basic."""
+
+    def __init__(self, app: ASGIApp, *, ring: KeyRing, rates: Rates) -> None:
+        self.app, self.ring, self.rates = app, ring, rates
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in HEALTH_PATHS:
+            return await self.app(scope, receive, send)
+        given = [value for name, value in scope["headers"] if name == b"x-api-key"]
+        if len(given) > 1:
+            detail = "Send X-API-Key once."
+            return await refuse(scope, receive, send, "malformed-request", detail)
+        is_page = not scope["path"].startswith("/v1/")
+        if not given and is_page:
+            given = _basic_password(scope)
+        caller = ANYBODY if self.ring.is_empty else given and self.ring.find(given[0])
+        if not caller:
+            if not self.ring.is_read:
+                detail = "The keys cannot be read: the records' database does not answer."
+                return await refuse(scope, receive, send, "records-away", detail, headers=LATER)
+            scheme = "Basic" if is_page else "ApiKey"
+            challenge = {"WWW-Authenticate": f'{scheme} realm="Puntuale"', "Connection": "close"}
+            detail = "Send a key in the header X-API-Key."
+            return await refuse(scope, receive, send, "unauthorized", detail, headers=challenge)
+        needed = scope_needed(scope["method"], scope["path"])
+        if not caller.may(needed):
+            detail = f"This key has no scope {needed}."
+            return await refuse(scope, receive, send, "forbidden", detail)
+        scope.setdefault("state", {})["caller"] = caller
+        await self._counted(caller, scope, receive, send)
+
+    async def _counted(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        taken = self.rates.take(caller)
+        if taken is None:
+            return await self.app(scope, receive, send)
+        limit, left, wait = taken
+        told = {
+            "RateLimit-Limit": str(limit),
+            "RateLimit-Remaining": str(max(int(left), 0)),
+            "RateLimit-Reset": str(int(wait) + 1),
+        }
+        if left < 0:
+            detail = f"This key may send {limit} requests a minute."
+            headers = told | {"Retry-After": told["RateLimit-Reset"]}
+            return await refuse(scope, receive, send, "too-many-requests", detail, headers=headers)
+
+        async def told_too(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(told)
+            await send(message)
+
+        await self.app(scope, receive, told_too)
+
+
+def _basic_password(scope: Scope) -> list[bytes]:
+    """The password a browser asked its user for."""
+    scheme, _, encoded = Headers(scope=scope).get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return []
+    try:
+        _, _, password = base64.b64decode(encoded, validate=True).partition(b":")
+    except (binascii.Error, ValueError):
+        return []
+    return [password]
