@@ -60,7 +60,7 @@ class DecisionLog:
             )
         place = {code: at for at, code in enumerate(codes)}
         done = np.array([place[code] for code in action], np.int64)
-        table = np.asarray(features, np.float64).reshape(len(done), -1)
+        table = np.asarray(features, np.float64)
         chances = _chances(propensities, done, len(codes))
         recorded = ~np.isnan(chances[np.arange(len(done)), done])
         groups = list(stratum) if stratum is not None else [UNKNOWN] * len(done)

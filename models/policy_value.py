@@ -103,8 +103,6 @@ class Evaluation:
 
     def logged(self) -> PolicyValue:
         """The value of what was done."""
-        done = np.zeros_like(self.chances)
-        done[np.arange(len(self.log)), self.log.action] = 1.0
         value = float(self.reward.mean()) if len(self.reward) else np.nan
         return self._interval(value, self.reward, 0.0, np.ones(len(self.reward)))
 
@@ -136,21 +134,18 @@ class Evaluation:
     def _answer(
         self, chosen: Floats, value: float, influence: Floats, weight: Floats
     ) -> PolicyValue:
+        """The value with its interval, or why there is none."""
         missed = np.where(self.chances < self.least, chosen, 0.0)
-        unsupported = float(missed.sum(axis=1).mean()) if len(missed) else 1.0
+        unsupported = float(missed.sum()) / max(len(missed), 1)
         answer = self._interval(value, influence, unsupported, weight)
-        if unsupported > MOST_UNSUPPORTED:
-            codes = ", ".join(
-                code
-                for code, share in zip(self.log.codes, missed.mean(axis=0), strict=True)
-                if share > MOST_UNSUPPORTED / len(self.log.codes)
-            )
-            lacking = f"{unsupported:.0%} of its choices were never made in such cases: {codes}"
+        if not len(missed):
+            lacking = "no decision whose reward is known"
+        elif unsupported > MOST_UNSUPPORTED:
+            never = ", ".join(np.array(self.log.codes)[missed.mean(axis=0) > 0])
+            lacking = f"{unsupported:.0%} of its choices were never made in such cases: {never}"
         elif answer.effective_customers < overlap.LEAST_EFFECTIVE:
-            lacking = (
-                "its choices were made with too few customers: "
-                f"worth {answer.effective_customers:.0f}"
-            )
+            worth = f"{answer.effective_customers:.0f}"
+            lacking = f"its choices were made with too few customers: worth {worth}"
         else:
             return answer
         nan = float("nan")

@@ -121,6 +121,27 @@ class Registry:
                 mlflow.log_artifact(str(path), "backtest")
             return run_id
 
+    def log_effects(
+        self,
+        name: str,
+        estimates: Mapping[str, Mapping[str, float]],
+        *,
+        parameters: Mapping[str, str],
+        metrics: Mapping[str, float],
+        table: Mapping[str, Any],
+    ) -> str:
+        """Log what a log of actions taught: a run, and below it a run for each estimate."""
+        with self._running(name) as (mlflow, _, run_id):
+            mlflow.log_params(dict(parameters))
+            mlflow.log_metrics(dict(metrics))
+            mlflow.log_dict(dict(table), "tables/effects.json")
+            mlflow.set_tags({"kind": "effects", **_libraries()})
+            experiment = mlflow.get_run(run_id).info.experiment_id
+            for estimate, figures in estimates.items():
+                with mlflow.start_run(experiment_id=experiment, run_name=estimate, nested=True):
+                    mlflow.log_metrics(dict(figures))
+            return run_id
+
     def at(self, alias: str) -> Registered | None:
         """The version that bears the alias, None where none does."""
         mlflow, client = self._client()
