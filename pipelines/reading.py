@@ -1,8 +1,11 @@
 """Reading a job's ledger: what is usable goes on, and too much that is not stops the run."""
 
 from pipelines import sources
+from pipelines.intake.files import Raw
 from pipelines.job import Job
 from pipelines.quarantine import rows_fell
+from pipelines.records import ledger_rows
+from pipelines.records.database import open_database
 from pipelines.settings import Settings
 from pipelines.sources import Intake, IntakeRefused
 from pipelines.store import ScoreStore
@@ -34,7 +37,21 @@ def take_in(job: Job) -> Intake:
         ledger_currency=settings.currency if "currency" in given else None,
         zone=settings.zone if "zone" in given else None,
         today=job.today,
+        sent=sent_in(job),
     )
+
+
+def sent_in(job: Job) -> dict[str, Raw]:
+    """The rows that were sent in by the day of the job; nothing where nothing ever was."""
+    settings = job.settings
+    if job.is_invented or not (settings.database_url or settings.records_file.exists()):
+        return {}
+    database = open_database(settings.records_url)
+    try:
+        with database.reading() as connection:
+            return ledger_rows.read_tables(connection, as_of=job.as_of)
+    finally:
+        database.close()
 
 
 def stop_if_too_much(settings: Settings, intake: Intake) -> None:

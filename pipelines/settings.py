@@ -71,7 +71,12 @@ class Settings(BaseSettings):
     @property
     def records_url(self) -> str:
         """Where what is sent in is kept: a SQLite file under `home` unless a database is named."""
-        return self.database_url or f"sqlite:///{self.home.resolve() / 'records.db'}"
+        return self.database_url or f"sqlite:///{self.records_file.resolve()}"
+
+    @property
+    def records_file(self) -> Path:
+        """The records' own file, where no database is named."""
+        return self.home / "records.db"
 
     @property
     def models_folder(self) -> Path:

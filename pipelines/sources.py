@@ -26,6 +26,8 @@ from pipelines.ledger import Ledger
 from pipelines.quarantine import Accepted, accept
 from pipelines.tables import TABLES
 
+RECORDS = "records"  # as a source: only what was sent in
+
 __all__ = ["Intake", "IntakeRefused", "read", "shipped"]
 
 
@@ -83,18 +85,24 @@ def read(
     ledger_currency: str | None = None,
     zone: str | None = None,
     today: date | None = None,
+    sent: Mapping[str, Raw] | None = None,
 ) -> Intake:
     """The ledger that the source holds: files or tables of its names, or what a mapping says.
 
+    `sent` are rows that came one request at a time: they are read beside the source, or alone
+    where the source is `records`.
     The currency is the one given, else the mapping's, else EUR; moments become days in `zone`
     (the one given, else the mapping's, else Europe/Rome). IntakeRefused lists every fault found.
     """
     plan = load(mapping) if mapping is not None else Plan("", Format(), None, ())
     form = replace(plan.form, zone=zone or plan.form.zone)
     currency = ledger_currency or plan.currency or "EUR"
-    if "://" in str(source):
+    hashes: dict[str, str] = {}
+    if str(source) == RECORDS:
+        files: dict[str, Raw] = {}
+        parts: list[tuple[Part, list[Raw]]] = []
+    elif "://" in str(source):
         files = databases.read_tables(str(source))
-        hashes: dict[str, str] = {}
         parts = [(own_names(TABLES[name], raw), [raw]) for name, raw in files.items()]
     else:
         paths = _paths(Path(source))
@@ -106,6 +114,7 @@ def read(
             if plan.parts
             else [(own_names(TABLES[n], r), [r]) for n, raws in read_once.items() for r in raws]
         )
+    parts += [(own_names(TABLES[name], raw), [raw]) for name, raw in (sent or {}).items()]
     notes = [] if plan.parts else _own_faults(parts)
     reading = apply(parts, files, form)
     accepted = accept(reading.gathered(), ledger_currency=currency, today=today)

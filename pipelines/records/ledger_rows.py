@@ -98,8 +98,14 @@ def read_tables(connection: sa.Connection, *, as_of: date | None = None) -> dict
         if contents:
             texts = _columns(name, contents)
             lines = np.arange(1, texts.num_rows + 1)
-            found[name] = Raw(f"records {name}", texts, lines, typed=False)
+            found[name] = Raw(f"records {name}", texts, lines, typed=False, numeric=_numeric(name))
     return found
+
+
+def _numeric(name: str) -> frozenset[str]:
+    """Columns whose text is a number with a decimal point, whatever a mapping says of files."""
+    kinds = ("amount", "number", "whole")
+    return frozenset(column.name for column in TABLES[name].columns if column.kind in kinds)
 
 
 def count(connection: sa.Connection) -> dict[str, int]:

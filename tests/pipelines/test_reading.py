@@ -1,4 +1,5 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,11 @@ from pipelines import input_drift, night, reading
 from pipelines.job import Job, day_number
 from pipelines.ledger import Ledger
 from pipelines.reading import IncompleteExtract
+from pipelines.records import ledger_rows
+from pipelines.records.database import open_database
+from pipelines.records.row_check import check
 from pipelines.settings import Settings
+from pipelines.sources import IntakeRefused
 from pipelines.store import ScoreStore
 from tests import small_company
 from tests.small_company import AS_OF
@@ -86,3 +91,60 @@ def test_a93_data_that_training_knew_and_the_ledger_no_longer_tells_is_named(job
     lost = input_drift.lost_inputs(blind, day, model.model)
     assert "peer_late0_company" in lost
     assert "amount" not in lost
+
+
+def send(settings: Settings, **tables: list[dict[str, object]]) -> None:
+    """Send rows one table after the other, as a program does over HTTP."""
+    database = open_database(settings.records_url)
+    for name, rows in tables.items():
+        with database.writing() as connection:
+            verdicts = ledger_rows.put(connection, name, check(name, rows), at=AT)
+        assert {verdict.status for verdict in verdicts} <= {"accepted", "unchanged"}, verdicts[:3]
+    database.close()
+
+
+def as_sent(table: pa.Table) -> list[dict[str, object]]:
+    """Rows of an export as a program sends them: days as text, no field that says nothing."""
+    return [
+        {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in row.items()
+            if value is not None
+        }
+        for row in table.to_pylist()
+    ]
+
+
+def test_a_payment_that_was_sent_in_is_read_beside_the_export(job: Job) -> None:
+    ledger = reading.take_in(job).ledger
+    paid = set(ledger.payments["invoice_id"].to_pylist())
+    invoice = next(i for i in ledger.invoices.to_pylist() if i["invoice_id"] not in paid)
+    payment = {
+        "payment_id": "sent-1",
+        "invoice_id": invoice["invoice_id"],
+        "paid_on": "2026-06-29",
+        "amount": Decimal(invoice["amount_cents"]) / 100,
+    }
+    before = night.score(job, reading.take_in(job), night.champion(job.settings))
+    assert invoice["invoice_id"] in before["invoice_id"].to_pylist()
+    send(job.settings, payments=[payment])
+    after = night.score(job, reading.take_in(job), night.champion(job.settings))
+    assert invoice["invoice_id"] not in after["invoice_id"].to_pylist()
+
+
+def test_a_ledger_sent_row_by_row_gives_the_scores_of_the_export(job: Job) -> None:
+    export = Path(job.source)
+    tables = {p.stem: as_sent(pq.read_table(p)) for p in sorted(export.glob("*.parquet"))}
+    alone = Settings(_env_file=None, home=job.settings.home.parent / "alone", ledger="records")
+    small_company.crowned(alone)
+    send(alone, **tables)
+    model = night.champion(job.settings)
+    by_row = night.score(job, reading.take_in(Job.of(alone, at=AT, as_of=AS_OF)), model)
+    by_file = night.score(job, reading.take_in(job), model)
+    assert by_row.sort_by("invoice_id").equals(by_file.sort_by("invoice_id"))
+
+
+def test_with_nothing_sent_a_ledger_of_sent_rows_says_what_it_expects(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, home=tmp_path, ledger="records")
+    with pytest.raises(IntakeRefused, match=r"expected invoices\.csv"):
+        reading.take_in(Job.of(settings, at=AT, as_of=AS_OF))
