@@ -6,7 +6,7 @@ Capacity is not known here: it cuts the worklist.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ __all__ = ["Cases", "Catalogue", "CatalogueError", "Decisions", "decide", "sente
 WAIT = "wait"
 ALTERNATIVES_SHOWN = 3
 NEEDS_NAMED_PERSON = "needs_named_person"
-Why = Literal["best_value", "open_promise", "blocked", "nothing_pays"]
+Why = Literal["best_value", "explored", "held_out", "open_promise", "blocked", "nothing_pays"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Decisions:
     alternatives: list[list[tuple[str, int]]]
     legal_basis: list[str]
     missing_documents: list[list[str]]
+    held_out: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
 
 
 def decide(
@@ -56,8 +57,9 @@ def decide(
     as_of: npt.ArrayLike,
     on: npt.ArrayLike | None = None,
     effects: EffectTable = PRIORS,
+    held_out: Flags | None = None,
 ) -> Decisions:
-    """The best action for each case as of a day, by expected value.
+    """The best action for each case alone as of a day, by expected value; held out, it waits.
 
     `on` is the business day on which it would be done (as_of where it is not given); timing
     windows are looked at on that day. Ties go to waiting, then to the order of the catalogue.
@@ -77,14 +79,16 @@ def decide(
         blocks[:, place] = weighing.blocks(action)
 
     worst = np.iinfo(np.int64).min
+    held = np.zeros(rows, np.bool_) if held_out is None else held_out
     free = fits & (blocks == 0)
+    free[held, 1:] = False
     order = np.argsort(-np.where(free, values, worst + 1), axis=1, kind="stable")
     chosen = order[:, 0]
-    blocked_values = np.where(fits & (blocks != 0), values, worst)
+    blocked_values = np.where(fits & (blocks != 0) & ~held[:, None], values, worst)
     better = blocked_values.argmax(axis=1)
     row = np.arange(rows)
     better = np.where(blocked_values[row, better] > values[row, chosen], better, 0)
-    return _told(weighing, options, values, free, blocks, order, better)
+    return _told(weighing, options, values, free, blocks, order, better, held)
 
 
 def _told(
@@ -95,6 +99,7 @@ def _told(
     blocks: Bits,
     order: npt.NDArray[np.int64],
     better: npt.NDArray[np.int64],
+    held: Flags,
 ) -> Decisions:
     """The decisions in words and lists, from the places chosen."""
     rows = order.shape[0]
@@ -138,9 +143,8 @@ def _told(
         for parts in zip(others.tolist(), worth, possible, strict=True)
     ]
     waits = chosen == 0
-    why = np.select(
-        [~waits, promised, better > 0], ["best_value", "open_promise", "blocked"], "nothing_pays"
-    )
+    whys = ["held_out", "best_value", "open_promise", "blocked"]
+    why = np.select([held, ~waits, promised, better > 0], whys, "nothing_pays")
     again = weighing.look_again(better_blocks, options)
     return Decisions(
         code=[codes[place] for place in chosen.tolist()],
@@ -157,6 +161,7 @@ def _told(
         alternatives=alternatives,
         legal_basis=_looked_up(["", *(action.legal_basis for action in options)], chosen),
         missing_documents=missing_documents,
+        held_out=held,
     )
 
 
@@ -191,6 +196,11 @@ BLOCK_SENTENCES = {
 }
 WAIT_SENTENCES = {
     "open_promise": ("c'è una promessa di pagamento", "there is a promise to pay"),
+    "held_out": (
+        "il cliente è nel gruppo di controllo",
+        "the customer is in the control group",
+    ),
+    "explored": ("si prova a non fare nulla", "it is being tried to do nothing"),
     "nothing_pays": ("nessuna azione vale quanto costa", "no action is worth its cost"),
     "blocked": ("ciò che conviene non si può fare ora", "what would pay can't be done now"),
 }

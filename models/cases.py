@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import causes
-from models.draws import Hashes, mix
+from models.draws import Hashes, mix, salted
 from models.legal import Debtor
 
 Floats = npt.NDArray[np.float64]
@@ -85,10 +85,12 @@ class Cases:
     def features_hash(self) -> Hashes:
         """A number for each case that changes with anything that is believed or known of it."""
         mixed = np.zeros(self.due_day.shape, np.uint64)
-        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "done_day"}
-        for column in (*columns.values(), *(self.done_day[code] for code in sorted(self.done_day))):
+        for name in (f.name for f in fields(self) if f.name != "done_day"):
+            column = getattr(self, name)
             kind = np.float64 if column.dtype.kind == "f" else np.int64
             mixed = mix(mixed ^ np.ascontiguousarray(column, kind).view(np.uint64))
+        for code, day in sorted(self.done_day.items()):  # what was never done leaves no trace
+            mixed = np.where(day == NO_DAY, mixed, mix(mixed ^ salted(day.astype(np.int64), code)))
         return mixed
 
     def history_factor(self, by_level: Mapping[str, float]) -> Floats:

@@ -1,8 +1,10 @@
 """What actions are believed to change: the catalogue's priors, or what a log taught instead."""
 
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -62,6 +64,15 @@ class EffectTable:
         if faults:
             raise ValueError("learned effects: " + "; ".join(sorted(set(faults))))
         return cls(rows)
+
+    @classmethod
+    def load(cls, path: Path) -> "EffectTable":
+        """The effects in a TOML file of [[effects]]; the priors alone where there is none."""
+        if not path.exists():
+            return PRIORS
+        rows = tomllib.loads(path.read_text("utf-8")).get("effects", ())
+        measured = ({**row, **{k: Effect(*row[k]) for k in ("days", "unpaid")}} for row in rows)
+        return cls.of(LearnedEffect(**row) for row in measured)
 
     @property
     def segments(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ advice for one invoice alone, where no capacity binds.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from models import capacity as knapsack
 from models import holdout, legal
 from models.action import Action, Limit
-from models.actions import ALTERNATIVES_SHOWN, WAIT
+from models.actions import ALTERNATIVES_SHOWN, WAIT, Why
 from models.cases import Cases, Cents, Days, Flags, Floats
 from models.catalogue import Catalogue
 from models.draws import Hashes, Keys
@@ -30,7 +30,7 @@ Places = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
 
 RULE = "1"  # of choosing; another number is another policy
-WHYS = ("best_value", "explored", "held_out", "open_promise", "blocked", "nothing_pays")
+WHYS: tuple[Why, ...] = get_args(Why)
 NO_TRIAL = Trial()
 
 

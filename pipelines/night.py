@@ -13,8 +13,15 @@ import pyarrow.compute as pc
 
 from models import bundle
 from models.bundle import Bundle
-from models.catalogue import Catalogue
-from pipelines import fingerprint, monitoring, portfolio_risk, reading, scoring, settlement
+from pipelines import (
+    fingerprint,
+    monitoring,
+    policies,
+    portfolio_risk,
+    reading,
+    scoring,
+    settlement,
+)
 from pipelines.findings import Health
 from pipelines.gate import Portfolio
 from pipelines.job import Job, day_number
@@ -70,8 +77,8 @@ def champion(settings: Settings) -> Bundle:
 
 def score(job: Job, intake: Intake, model: Bundle) -> pa.Table:
     """One row per invoice that is open as of the day."""
-    catalogue = Catalogue.load(job.settings.catalogue)
-    return scoring.score(intake.ledger, day_number(job.as_of), model, catalogue=catalogue)
+    policy = policies.in_force(job.settings)
+    return scoring.score(intake.ledger, day_number(job.as_of), model, policy=policy)
 
 
 def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: Run) -> Night:

@@ -38,6 +38,11 @@ _ACTION = pa.struct(
         ("alternatives", pa.list_(_ALTERNATIVE)),
         ("legal_basis", pa.string()),
         ("missing_documents", pa.list_(pa.string())),
+        ("capacity_applied", pa.bool_()),
+        ("held_out", pa.bool_()),
+        ("propensity", pa.float64()),
+        ("policy_version", pa.string()),
+        ("features_hash", pa.string()),
     ]
 )
 

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models import causes, outlook, signals
-from models.actions import Catalogue
 from models.bundle import Bundle
 from models.horizons import PROBABILITY_COLUMNS
 from models.late_payment import LatePaymentModel
 from models.outlook import BANDS, Economics, Outlook
+from models.policy import Policy
 from pipelines import decisions, features, landmarks, onset
 from pipelines.asked import Asked
 from pipelines.decisions import Standing
@@ -43,7 +43,7 @@ def score(
     *,
     invoices: Sequence[str] | None = None,
     economics: Economics | None = None,
-    catalogue: Catalogue | None = None,
+    policy: Policy | None = None,
     telling: Telling = USUAL_TELLING,
 ) -> pa.Table:
     """One row for each open invoice (or each of `invoices` that is open), in SCORE_SCHEMA.
@@ -60,7 +60,7 @@ def score(
     known = decisions.standing(prepared, as_of)
     parts = [
         _score_block(
-            prepared, known, asked[at : at + BLOCK], model, peers, economics, catalogue, telling
+            prepared, known, asked[at : at + BLOCK], model, peers, economics, policy, telling
         )
         for at in range(0, len(asked), BLOCK)
     ]
@@ -102,7 +102,7 @@ def _score_block(
     model: Bundle,
     peers: Peers,
     economics: Economics,
-    catalogue: Catalogue | None,
+    policy: Policy | None,
     telling: Telling,
 ) -> pa.Table:
     day = np.full(len(invoice), known.as_of, np.int32)
@@ -127,7 +127,7 @@ def _score_block(
         "model_version": [model.version] * len(invoice),
     }
     believed = ("open_cents", "expected_days_late", *PROBABILITY_COLUMNS)
-    columns["action"] = decisions.decide(
+    asked_for = decisions.ask(
         prepared,
         known,
         invoice,
@@ -137,8 +137,9 @@ def _score_block(
         },
         cause=hints.codes,
         signals=found,
-        catalogue=catalogue,
+        policy=policy,
     )
+    columns["action"] = decisions.decide(asked_for, policy)
     return pa.table(
         [pa.array(columns[field.name], field.type) for field in SCORE_SCHEMA], schema=SCORE_SCHEMA
     )

@@ -71,6 +71,7 @@ class Alternative(Answer):
 
     code: str
     expected_value: float | None
+    gap: float | None = Field(description="by how much the chosen action is worth more")
 
 
 class Action(Answer):
@@ -88,6 +89,13 @@ class Action(Answer):
     alternatives: list[Alternative]
     legal_basis: str | None
     missing_documents: list[str]
+    capacity_applied: bool | None = Field(
+        description="false: advice for this invoice alone; the day's plan weighs all"
+    )
+    held_out: bool | None = Field(description="whether the customer is in the control group")
+    propensity: float | None = Field(description="the probability of this advice, for the log")
+    policy_version: str | None
+    features_hash: str | None = Field(description="a number of all that the advice looked at")
 
 
 class InvoiceScore(Answer):
@@ -288,12 +296,21 @@ def _action(action: Row, language: str, currency: str, catalogue: Catalogue) -> 
         "effect_source": action["effect_source"],
         "blocked_by": action["blocked_by"] or [],
         "alternatives": [
-            {"code": other["code"], "expected_value": units(other["expected_value_cents"])}
+            {
+                "code": other["code"],
+                "expected_value": units(other["expected_value_cents"]),
+                "gap": units(action["expected_value_cents"] - other["expected_value_cents"]),
+            }
             for other in action["alternatives"] or ()
         ],
         "legal_basis": action["legal_basis"] or None,
         "missing_documents": action["missing_documents"] or [],
+        **{name: action.get(name) for name in LOGGED},
     }
+
+
+# What a caller writes into the log of actions beside what was done; null from nights before.
+LOGGED = ("capacity_applied", "held_out", "propensity", "policy_version", "features_hash")
 
 
 def _known(value: float | None) -> float | None:

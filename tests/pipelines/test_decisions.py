@@ -7,7 +7,12 @@ import pytest
 from ledgers import BASE, drawn, to_ledger
 
 from models import actions
+from models.action import Effect
 from models.cases import NO_DAY
+from models.catalogue import Catalogue
+from models.effect_table import EffectTable, LearnedEffect
+from models.holdout import Trial
+from models.policy import Policy
 from pipelines import decisions, landmarks
 from pipelines.decisions import Standing
 from pipelines.scoring import score
@@ -93,11 +98,24 @@ def test_the_last_contact_is_the_customers_and_an_action_the_invoices() -> None:
               unknown      -           call         41
     """
     known = standing(text)
-    assert known.last_contact_day.tolist() == [BASE + 50, NO_DAY]
+    assert known.last_contact_day(Catalogue.load()).tolist() == [BASE + 50, NO_DAY]
     assert known.done_day["reminder_1"].tolist() == [BASE + 44, NO_DAY, NO_DAY]
     assert known.done_day["statement"].tolist() == [BASE + 50, BASE + 50, NO_DAY]
     assert "call" not in known.done_day  # made on the very day
     assert actions.WAIT not in known.done_day
+
+
+def test_what_the_customer_does_not_hear_of_is_no_contact() -> None:
+    text = """
+    actions   customer_id  invoice_id  action_code     performed_on
+              A            one         limit_review    50
+              A            one         reminder_1      44
+              B            other       account_audit   50
+              B            other       something_else  45
+    """
+    known = standing(text)
+    last = known.last_contact_day(Catalogue.load())
+    assert last.tolist() == [BASE + 44, BASE + 45]  # what the catalogue does not know counts
 
 
 def test_a_ledger_without_cases_has_nothing_standing() -> None:
@@ -105,7 +123,7 @@ def test_a_ledger_without_cases_has_nothing_standing() -> None:
     assert not known.disputed_cents.any()
     assert not known.unallocated_cents.any()
     assert (known.promise_day == NO_DAY).all()
-    assert (known.last_contact_day == NO_DAY).all()
+    assert (known.last_contact_day(Catalogue.load()) == NO_DAY).all()
 
 
 def decided(trained: Trained, **more: list[dict[str, Any]]) -> dict[str, Any]:
@@ -150,6 +168,29 @@ def test_who_was_just_contacted_is_left_in_peace(trained: Trained) -> None:
 def test_who_must_not_be_contacted_is_not(trained: Trained) -> None:
     action = decided(trained, customers=[{"do_not_contact": True}])
     assert "do_not_contact" in action["blocked_by"]
+
+
+def test_a_held_out_customer_waits(trained: Trained) -> None:
+    rows = payer("C1", [30] * 12, until=trained.as_of, open_for=20, amount_cents=900_000)
+    found = score(
+        to_ledger(rows), trained.as_of, trained.bundle, policy=Policy(trial=Trial(holdout_share=1))
+    )
+    action = found["action"].to_pylist()[0]
+    assert (action["code"], action["why"], action["held_out"]) == (actions.WAIT, "held_out", True)
+    assert action["policy_version"] != decided(trained)["policy_version"]
+    assert action["features_hash"] == decided(trained)["features_hash"]
+
+
+def test_effects_that_were_learned_are_believed(trained: Trained) -> None:
+    learned = LearnedEffect(
+        "call", days=Effect(20, 15, 25), unpaid=Effect(0.5, 0.4, 0.6), source="randomised"
+    )
+    rows = payer("C1", [30] * 12, until=trained.as_of, open_for=20, amount_cents=900_000)
+    policy = Policy(effects=EffectTable.of([learned]))
+    found = score(to_ledger(rows), trained.as_of, trained.bundle, policy=policy)
+    action = found["action"].to_pylist()[0]
+    assert (action["code"], action["effect_source"]) == ("call", "randomised")
+    assert action["expected_value_cents"] > decided(trained)["expected_value_cents"]
 
 
 def test_actions_fall_on_a_working_day_of_the_customer(trained: Trained) -> None:
