@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from serving.actions_command import actions
 from serving.build_features_command import build_features
 from serving.features_command import features
 from serving.keys_command import keys_app
@@ -299,6 +300,7 @@ def serve(
 
 
 app.command()(features)
+app.command()(actions)
 for command in (models, rollback, card, monitor):
     app.command()(command)
 app.command()(build_features)
