@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-CARD = "card.md"  # tells of the model; which model it is, the other files decide
+# These tell of the model; which model it is, the other files decide.
+CARD = "card.md"
+LOOKED_AT = "looked_at.json"
 CHAMPION = "CHAMPION"  # names the bundle that answers, among the bundles of a folder
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -151,9 +153,12 @@ def install(folder: Path, *, among: Path) -> str:
 
 def card(folder: Path) -> str | None:
     """What a checked bundle's card says, None for a bundle made before there were cards."""
-    if CARD not in check(folder).files:
-        return None
-    return (folder / CARD).read_text(encoding="utf-8")
+    return _told(folder, CARD)
+
+
+def looked_at(folder: Path) -> str | None:
+    """What a checked bundle keeps to be drawn, None for one made before anything was kept."""
+    return _told(folder, LOOKED_AT)
 
 
 def crown(version: str, *, among: Path) -> None:
@@ -202,9 +207,16 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+def _told(folder: Path, name: str) -> str | None:
+    if name not in check(folder).files:
+        return None
+    return (folder / name).read_text(encoding="utf-8")
+
+
 def _of_model(manifest: Manifest) -> dict[str, str]:
     """The hashes of the files that answer."""
-    return {name: digest for name, digest in manifest.files.items() if name != CARD}
+    telling = (CARD, LOOKED_AT)
+    return {name: digest for name, digest in manifest.files.items() if name not in telling}
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -1,13 +1,12 @@
 """The pictures logged with a training run: is it calibrated, and what does it look at."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from models.late_payment import LatePaymentModel
-from models.metrics import Bin, Floats
+from models.looked_at import Explained
+from models.metrics import Bin
 
 
 def reliability(by_horizon: Mapping[str, Sequence[Bin]]) -> Figure:
@@ -44,30 +43,6 @@ def gains(tree_text: str) -> dict[str, float]:
     trees = lightgbm.Booster(model_str=tree_text)
     gain = trees.feature_importance(importance_type="gain")
     return dict(zip(trees.feature_name(), map(float, gain), strict=True))
-
-
-@dataclass(frozen=True)
-class Explained:
-    """Some rows of what the trees read, and what each value contributes to their log-odds."""
-
-    names: tuple[str, ...]
-    values: Floats
-    contributions: Floats
-
-    def largest(self, count: int) -> list[int]:
-        """The columns that contribute most on average."""
-        mean = np.abs(self.contributions).sum(axis=0) / max(len(self.values), 1)
-        order = np.argsort(-mean, kind="stable")
-        return [int(at) for at in order[:count] if mean[at] > 0]
-
-
-def explained(model: LatePaymentModel) -> Explained:
-    """The model's own golden rows, explained."""
-    names = model.trees.feature_names
-    if model.golden is None:
-        return Explained(names, np.zeros((0, len(names))), np.zeros((0, len(names))))
-    values = np.column_stack([model.golden[name].to_numpy() for name in names]).astype(np.float64)
-    return Explained(names, values, model.trees.explain(values)[0])
 
 
 def shap_summary(told: Explained, *, shown: int = 20) -> Figure:

@@ -20,6 +20,7 @@ from models import wording
 from models.claims import Claim, Columns, Flags, Side, require
 
 Days = npt.NDArray[np.int32]
+Levels = npt.NDArray[np.int8]  # of severity: 0 is low
 
 SEVERITIES = ("low", "medium", "high")
 NOT_STANDING = np.int32(-(1 << 30))  # in place of a day, for a signal that does not stand
@@ -33,6 +34,13 @@ class Signal(NamedTuple):
     before: float
     now: float
     severity: str
+
+
+class Standing(NamedTuple):
+    """For each row the day since which a signal stands, NOT_STANDING where not, and how severe."""
+
+    since: Days
+    level: Levels
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,17 @@ class Rule:
         """Where a signal that already stood goes on."""
         stays = _all(self.stay, self.measure.of(columns) >= self.leave, columns)
         return stays | self.begins(columns)
+
+    def levels(self, columns: Columns) -> tuple[Levels, Levels]:
+        """The least and the most severe that a signal may be, whatever it was the day before.
+
+        It grows more severe as soon as a cut-off is reached, and milder only when the measure has
+        left that cut-off behind, by as much as it takes to end a signal: low less leave.
+        """
+        measure, slack = self.measure.of(columns), self.cutoffs[0] - self.leave
+        least = sum((measure >= cutoff).astype(np.int8) for cutoff in self.cutoffs[1:])
+        most = sum((measure >= cutoff - slack).astype(np.int8) for cutoff in self.cutoffs[1:])
+        return np.asarray(least, np.int8), np.asarray(most, np.int8)
 
     def since_by_age(self, columns: Columns, as_of: Days) -> Days:
         """The day on which a measure that grows by one each day reached its cut-off."""
@@ -145,32 +164,33 @@ def detect(
     rules: Sequence[Rule] | None = None,
     *,
     as_of: Days | None = None,
-    since: Mapping[str, Days] | None = None,
+    standing: Mapping[str, Standing] | None = None,
 ) -> list[list[Signal]]:
     """For each row its signals, in the order of the rules.
 
-    `values` are the feature book's columns by name. `since` tells by rule the days since which the
-    signals stand (NOT_STANDING where they do not); without it, those are given that begin or begin
-    again, and with `as_of` (days since 1970-01-01) those whose measure is an age carry their day.
+    `values` are the feature book's columns by name. `standing` tells by rule since when the signals
+    stand and how severe they are; without it, those are given that begin or begin again, and with
+    `as_of` (days since 1970-01-01) those whose measure is an age carry their day.
     """
     rules = default_rules() if rules is None else rules
     require(values, set().union(*(rule.names for rule in rules)), for_what="the signal rules")
     rows = max((np.size(column) for column in values.values()), default=0)
     found: list[list[Signal]] = [[] for _ in range(rows)]
     for rule in rules:
-        day = None
-        if since is not None:
-            day = since[rule.code]
+        day, (level, _) = None, rule.levels(values)
+        if standing is not None:
+            day, level = standing[rule.code]
         elif rule.ages and as_of is not None:
             day = rule.since_by_age(values, as_of)
         stands = rule.begins(values) if day is None else day != NOT_STANDING
-        before, now, measure = (s.of(values) for s in (rule.before, rule.now, rule.measure))
-        before, now, measure = (np.broadcast_to(side, rows) for side in (before, now, measure))
-        severity = np.searchsorted(rule.cutoffs[1:], measure, side="right")
-        for i in np.flatnonzero(stands):
-            began = None if day is None else int(day[i])
-            level = SEVERITIES[severity[i]]
-            found[i].append(Signal(rule.code, began, float(before[i]), float(now[i]), level))
+        before, now = (np.broadcast_to(side.of(values), rows) for side in (rule.before, rule.now))
+        at = np.flatnonzero(stands)
+        began = [None] * len(at) if day is None else day[at].tolist()
+        told = zip(
+            at.tolist(), began, before[at].tolist(), now[at].tolist(), level[at], strict=True
+        )
+        for i, since, was, now_is, how in told:
+            found[i].append(Signal(rule.code, since, was, now_is, SEVERITIES[how]))
     return found
 
 

@@ -55,7 +55,7 @@ def confusion(ledger: Ledger, truth: Truth, looks: Sequence[date]) -> Counts:
     for look in looks:
         asked = _open_on(prepared, int(np.datetime64(look, "D").astype(int)))
         hints = causes.cause_hint(
-            asked.columns, signals.detect(asked.columns, since=onset.since(asked))
+            asked.columns, signals.detect(asked.columns, standing=onset.standing(asked))
         )
         for row, age, hint in zip(asked.invoice.tolist(), asked.age, hints.codes, strict=True):
             counts[bool(age > 0), true_cause[invoices[row]], hint] += 1

@@ -1,4 +1,4 @@
-"""Onset: which warnings stand, and since when, found by replaying the past as it was known then.
+"""Onset: which warnings stand, since when and how severe, found by replaying what was known then.
 
 A signal stands if it began on some day and has gone on every day since, and it began on the first
 such day. Each day before `as_of` is looked at with what was known on it, 26 weeks at a time for as
@@ -8,18 +8,19 @@ known: there the look back ends.
 """
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
 from models import signals
-from models.signals import NOT_STANDING, Rule
+from models.claims import Columns
+from models.signals import NOT_STANDING, Days, Levels, Rule, Standing
 from pipelines import features
 from pipelines.asked import Asked
 from pipelines.events import Flags
 from pipelines.streams import STREAMS
 
-Days = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int64]
 
 FIRST_LOOK_DAYS, LOOK_DAYS = 28, 182  # most signals are young
@@ -29,29 +30,34 @@ KNOWN = "n_invoices"  # the column that tells whether the customer is known
 _OF_THE_INVOICE = {"given", *(stream.name for stream in STREAMS if stream.owner == "invoice")}
 
 
-def since(asked: Asked, rules: Sequence[Rule] | None = None) -> dict[str, Days]:
-    """For each rule the day since which it stands for each row, NOT_STANDING where it does not."""
+def standing(asked: Asked, rules: Sequence[Rule] | None = None) -> dict[str, Standing]:
+    """For each rule the day since which it stands for each row, and how severe it is."""
     rules = signals.default_rules() if rules is None else rules
     as_of = asked.taken.as_of
-    days = {rule.code: rule.since_by_age(asked.columns, as_of) for rule in rules if rule.ages}
+    found = {
+        rule.code: Standing(rule.since_by_age(asked.columns, as_of), rule.levels(asked.columns)[0])
+        for rule in rules
+        if rule.ages
+    }
     replayed = [rule for rule in rules if not rule.ages]
     of_customer = [rule for rule in replayed if _of_customer(rule)]
     of_invoice = [rule for rule in replayed if not _of_customer(rule)]
 
     customer = asked.prepared.settlement.customer[asked.invoice]
     _, any_row, whose = np.unique(customer, return_index=True, return_inverse=True)
-    for rule, found in zip(of_customer, _replay(asked, of_customer, any_row), strict=True):
-        days[rule.code] = found[whose]
+    for rule, stands in zip(of_customer, _replay(asked, of_customer, any_row), strict=True):
+        found[rule.code] = Standing(stands.since[whose], stands.level[whose])
     every_row = np.arange(len(asked.invoice))
-    for rule, found in zip(of_invoice, _replay(asked, of_invoice, every_row), strict=True):
-        days[rule.code] = found
+    for rule, stands in zip(of_invoice, _replay(asked, of_invoice, every_row), strict=True):
+        found[rule.code] = stands
 
     listed = _listed_since(asked)
     for rule in rules:
         if rule not in of_customer:
-            stands = days[rule.code] != NOT_STANDING
-            days[rule.code] = np.where(stands, np.maximum(days[rule.code], listed), NOT_STANDING)
-    return days
+            since, level = found[rule.code]
+            seen = np.where(since != NOT_STANDING, np.maximum(since, listed), NOT_STANDING)
+            found[rule.code] = Standing(seen, level)
+    return found
 
 
 def _of_customer(rule: Rule) -> bool:
@@ -75,33 +81,79 @@ def _listed_since(asked: Asked) -> Days:
     return np.minimum(known[asked.invoice] + 1, asked.as_of).astype(np.int32)
 
 
-def _replay(asked: Asked, rules: Sequence[Rule], rows: Rows) -> list[Days]:
-    """For each rule, since when it stands for each of these rows of what is asked."""
-    since = np.full((len(rules), len(rows)), NOT_STANDING, np.int32)
-    today = {name: column[rows] for name, column in asked.columns.items()}
-    goes_on = np.zeros(since.shape, bool)
-    for at, rule in enumerate(rules):
-        goes_on[at] = rule.stays(today) & (today[KNOWN] > 0)
-        since[at][goes_on[at] & rule.begins(today)] = asked.as_of
+@dataclass
+class _Replay:
+    """What is known of each rule (first axis) and row (last), having looked so far back.
 
-    standing = np.flatnonzero(goes_on.any(axis=0))
+    Today's severity is between `least` and `most`, whatever it was before the days looked at.
+    """
+
+    since: Days
+    level: Levels
+    goes_on: Flags
+    least: Levels
+    most: Levels
+
+    @classmethod
+    def of_today(cls, rules: Sequence[Rule], today: Columns, as_of: int) -> "_Replay":
+        known = today[KNOWN] > 0
+        levels = [rule.levels(today) for rule in rules]
+        least, most = (np.array([of_rule[i] for of_rule in levels]) for i in (0, 1))
+        goes_on = np.array([rule.stays(today) & known for rule in rules])
+        begins = np.array([rule.begins(today) for rule in rules]) & goes_on
+        since = np.where(begins, np.int32(as_of), NOT_STANDING)
+        return cls(since, least.copy(), goes_on, least, most)
+
+    def rows(self, some: Rows) -> "_Replay":
+        return _Replay(*(getattr(self, field.name)[:, some] for field in fields(self)))
+
+    def back(self, rules: Sequence[Rule], who: Rows, columns: Columns, day: Rows) -> None:
+        """Look at these days (going back, as the columns do) of the rows in question."""
+        for at, rule in enumerate(rules):
+            stood = rule.stays(columns) & (columns[KNOWN] > 0)
+            stood[:, 0] &= self.goes_on[at, who]
+            stood = np.logical_and.accumulate(stood, axis=1)
+            began = stood & rule.begins(columns)
+            earliest = len(day) - 1 - began[:, ::-1].argmax(axis=1)
+            seen = began.any(axis=1)
+            least, most = self._levels_back(at, who, *rule.levels(columns))
+            self.since[at, who[seen]] = day[earliest[seen]]
+            self.level[at, who[seen]] = least[seen, earliest[seen]]
+            self.goes_on[at, who] = stood[:, -1]
+            self.least[at, who], self.most[at, who] = least[:, -1], most[:, -1]
+
+    def _levels_back(
+        self, rule: int, who: Rows, least: Levels, most: Levels
+    ) -> tuple[Levels, Levels]:
+        """Between what today's severity is, by what is known from each of these days on."""
+        low, high = self.least[rule, who], self.most[rule, who]
+        lows, highs = np.empty_like(least), np.empty_like(most)
+        for at in range(least.shape[1]):
+            low, high = np.clip(least[:, at], low, high), np.clip(most[:, at], low, high)
+            lows[:, at], highs[:, at] = low, high
+        return lows, highs
+
+
+def _replay(asked: Asked, rules: Sequence[Rule], rows: Rows) -> list[Standing]:
+    """For each rule, since when it stands for each of these rows, and how severe it is."""
+    if not rules:
+        return []
+    today = {name: column[rows] for name, column in asked.columns.items()}
+    whole = _Replay.of_today(rules, today, asked.as_of)
+    standing = np.flatnonzero(whole.goes_on.any(axis=0))
     for begin in range(0, len(standing), AT_ONCE):
         part = standing[begin : begin + AT_ONCE]
-        since[:, part] = _look_back(
-            asked, rules, asked.invoice[rows[part]], since[:, part], goes_on[:, part]
-        )
-    return list(since)
+        looked = _look_back(asked, rules, asked.invoice[rows[part]], whole.rows(part))
+        whole.since[:, part], whole.level[:, part] = looked.since, looked.level
+    return [Standing(*of_rule) for of_rule in zip(whole.since, whole.level, strict=True)]
 
 
-def _look_back(
-    asked: Asked, rules: Sequence[Rule], invoice: Rows, since: Days, goes_on: Flags
-) -> Days:
-    """Moves `since` back to the first day from which each rule has gone on every day."""
-    since, goes_on = since.copy(), goes_on.copy()
+def _look_back(asked: Asked, rules: Sequence[Rule], invoice: Rows, seen: _Replay) -> _Replay:
+    """Goes back to the first day from which each rule has gone on every day."""
     names = sorted({KNOWN}.union(*(rule.names for rule in rules)))
     first, count = 1, FIRST_LOOK_DAYS
-    while goes_on.any():
-        who = np.flatnonzero(goes_on.any(axis=0))
+    while seen.goes_on.any():
+        who = np.flatnonzero(seen.goes_on.any(axis=0))
         day = asked.as_of - np.arange(first, first + count)
         values = features.compute(
             asked.prepared.streams,
@@ -111,14 +163,6 @@ def _look_back(
             names=names,
         )
         columns = {name: values[:, at].reshape(len(who), count) for at, name in enumerate(names)}
-        for at, rule in enumerate(rules):
-            stood = rule.stays(columns) & (columns[KNOWN] > 0)
-            stood[:, 0] &= goes_on[at, who]
-            stood = np.logical_and.accumulate(stood, axis=1)
-            began = stood & rule.begins(columns)
-            earliest = count - 1 - began[:, ::-1].argmax(axis=1)
-            seen = began.any(axis=1)
-            since[at, who[seen]] = day[earliest[seen]]
-            goes_on[at, who] = stood[:, -1]
+        seen.back(rules, who, columns, day)
         first, count = first + count, LOOK_DAYS
-    return since
+    return seen

@@ -5,7 +5,7 @@ Plain functions: the command line calls `run`, the Prefect flow calls the same s
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cache
 from importlib.metadata import version as installed
@@ -18,7 +18,7 @@ import pyarrow as pa
 
 import models
 import pipelines
-from models import bundle, durable, figures
+from models import bundle, durable, figures, looked_at
 from models.bundle import Bundle
 from models.fitting import NotEnoughHistory
 from models.horizons import HORIZONS_DAYS, column
@@ -43,6 +43,7 @@ from pipelines import (
     matured_window,
     reading,
     usual_portfolio,
+    version_history,
 )
 from pipelines.contest import Contest, Verdict
 from pipelines.features import Peers
@@ -187,7 +188,8 @@ def log(
 ) -> Registered:
     """Export the model as a bundle, log it with its figures and register it as the challenger."""
     measured = judged.figures()
-    explained = figures.explained(model)
+    explained = looked_at.explained(model)
+    drawn = looked_at.kept(explained, judged.reliability())
     fingerprints = {
         "data": fingerprint.of_ledger(ledger),
         "features": features.fingerprint(),
@@ -200,6 +202,7 @@ def log(
         version = bundle.version_of(files, cut=job.as_of.isoformat())
         told = card.Told(version, ledger, model, judged, verdict, fingerprints, job.is_invented)
         (files / bundle.CARD).write_text(card.markdown(told), encoding="utf-8")
+        (files / bundle.LOOKED_AT).write_text(looked_at.text(drawn), encoding="utf-8")
         bundle.export(
             files,
             to=exported,
@@ -241,6 +244,7 @@ def promote(settings: Settings, registered: Registered, verdict: Verdict) -> Non
         bundle.load(folder)
         ours.promote(registered.number)
         bundle.crown(registered.version, among=settings.models_folder)
+    _note_versions(settings)
 
 
 def roll_back(settings: Settings, to: str | None = None) -> Registered:
@@ -249,7 +253,17 @@ def roll_back(settings: Settings, to: str | None = None) -> Registered:
     before = ours.roll_back(to)
     ours.fetch(CHAMPION, to=settings.models_folder)
     bundle.crown(before.version, among=settings.models_folder)
+    _note_versions(settings)
     return before
+
+
+def _note_versions(settings: Settings) -> None:
+    """Keep the registry's list where those read it who do not open the registry."""
+    durable.make(settings.models_folder)
+    versions = registry(settings).versions()
+    version_history.write(
+        settings.models_folder, [{**asdict(v), "cut_off": v.cut_off} for v in versions]
+    )
 
 
 def told(job: Job, registered: Registered, judged: Contest, verdict: Verdict) -> Trained:

@@ -112,7 +112,7 @@ def _score_block(
     curve = model.model.predict_curve(taken, ahead)
     seen = outlook.read(curve, ahead, as_of=taken.as_of, due_day=taken.due_day)
 
-    found = signals.detect(asked.columns, since=onset.since(asked))
+    found = signals.detect(asked.columns, standing=onset.standing(asked))
     hints = causes.cause_hint(asked.columns, found)
     columns = {
         **_invoice_columns(asked),

@@ -188,6 +188,8 @@ class CustomerScore(Answer):
     expected_days_late: float
     risk_band: str = Field(description="the worst of its invoices")
     signals: list[str]
+    base_amount: float = Field(description="expected late if its invoices had nothing to tell")
+    late_amount: float = Field(description="base_amount and the causes' amounts together")
     causes: list[RiskCause] = Field(description="which causes make the risk of its invoices")
     invoices: list[InvoiceScore]
 
@@ -326,6 +328,8 @@ def customer_score(
 ) -> dict[str, Any]:
     """The roll-up of one customer's rows, which must not be empty."""
     open_cents = sum(row["open_cents"] for row in rows)
+    base_cents = round(sum(row["open_cents"] * row["base_probability"] for row in rows))
+    made_by = risk_causes([row["reasons"] for row in rows], [row["open_cents"] for row in rows])
     weighted = (*PROBABILITY_COLUMNS, "expected_days_late")
     return {
         "customer_id": rows[0]["customer_id"],
@@ -339,6 +343,8 @@ def customer_score(
         **{name: _weighted(rows, name, open_cents) for name in weighted},
         "risk_band": max((row["risk_band"] for row in rows), key=BANDS.index),
         "signals": sorted({signal["code"] for row in rows for signal in row["signals"] or ()}),
+        "base_amount": units(base_cents),
+        "late_amount": units(base_cents + sum(cause.cents for cause in made_by)),
         "causes": [
             {
                 "feature_group": cause.feature_group,
@@ -346,9 +352,7 @@ def customer_score(
                 "amount": units(cause.cents),
                 "points": cause.points,
             }
-            for cause in risk_causes(
-                [row["reasons"] for row in rows], [row["open_cents"] for row in rows]
-            )
+            for cause in made_by
         ],
         "invoices": [
             invoice_score(row, language=language, currency=currency, catalogue=catalogue)

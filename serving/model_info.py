@@ -1,16 +1,55 @@
-"""GET /v1/model: what answers, what it was trained on and how good it was."""
+"""GET /v1/model: what answers, what it looks at, how good it was and which models came before."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import Field
 
+from models import bundle, looked_at
+from models.bundle import Bundle, BundleRefused
 from models.horizons import ALL_HORIZONS_DAYS
+from models.looked_at import LookedAt
+from pipelines import version_history
 from serving.answers import Answer, JsonAnswer
 from serving.at_hand import AtHand
+from serving.invoices import InLanguage
+from serving.pictures import summary
 from serving.problems import EVERY_ROUTE, Problem, declared
 from serving.strict_requests import StrictRoute
+
+NOTHING_KEPT = LookedAt((), {})
+
+
+class LooksAt(Answer):
+    """One of the facts that move the model most."""
+
+    feature: str = Field(examples=["delay_mean_365"])
+    text: str = Field(examples=["Pays on average … over the last 365 days"])
+    odds: float = Field(description="by how much it multiplies or divides the odds, on average")
+    direction: str = Field(description="with higher values: later, sooner, or it depends")
+
+
+class Group(Answer):
+    """Invoices with about the same probability: what was said of them and what came."""
+
+    rows: int
+    predicted: float
+    observed: float
+
+
+class ModelVersion(Answer):
+    """A model that was trained, and what was decided about it."""
+
+    version: str
+    number: str = Field(description="in MLflow")
+    cut_off: str
+    aliases: list[str]
+    verdict: str = Field(examples=["promoted"])
+    why: str
+    answers: bool = Field(description="whether it is the one that answers now")
 
 
 class ModelInfo(Answer):
@@ -24,10 +63,68 @@ class ModelInfo(Answer):
     )
     files: dict[str, str] = Field(description="sha256 of each file of the model")
     loaded_at: datetime | None
+    looks_at: list[LooksAt] = Field(description="the facts that move it most, the first most")
+    reliability: dict[str, list[Group]] = Field(description="by horizon, on the last window")
+    versions: list[ModelVersion] = Field(description="the newest first")
+    card: str | None = Field(description="data, figures, limits and uses, as Markdown")
+
+
+class Kept:
+    """What is kept of the model that answers beside what answers, read once for each model."""
+
+    def __init__(self, at_hand: AtHand) -> None:
+        self._folder = at_hand.settings.models_folder
+        self._known: tuple[str, LookedAt, str | None] | None = None
+
+    def looked_at(self, model: Bundle) -> LookedAt:
+        return self._of(model)[1]
+
+    def card(self, model: Bundle) -> str | None:
+        return self._of(model)[2]
+
+    def versions(self, model: Bundle) -> list[dict[str, Any]]:
+        """The history as training noted it last."""
+        noted = version_history.read(self._folder)
+        return [{**version, "answers": version["version"] == model.version} for version in noted]
+
+    def _of(self, model: Bundle) -> tuple[str, LookedAt, str | None]:
+        if self._known is None or self._known[0] != model.version:
+            folder = self._folder / model.version
+            try:
+                kept, card = bundle.looked_at(folder), bundle.card(folder)
+            except BundleRefused:  # the model in memory was checked; its folder may be gone since
+                kept = card = None
+            drawn = looked_at.parse(kept) if kept else NOTHING_KEPT
+            self._known = model.version, drawn, card
+        return self._known
+
+
+def told(at_hand: AtHand, kept: Kept, model: Bundle, language: str) -> dict[str, Any]:
+    """The answer about a model."""
+    manifest, drawn = model.manifest, kept.looked_at(model)
+    return {
+        "version": manifest.version,
+        "created_at": manifest.created_at,
+        "horizons_days": list(ALL_HORIZONS_DAYS),
+        "facts": dict(manifest.facts),
+        "files": dict(manifest.files),
+        "loaded_at": at_hand.loaded_at,
+        "looks_at": [_without_dots(column) for column in summary(drawn, language)],
+        "reliability": {
+            name: [asdict(group) for group in groups] for name, groups in drawn.reliability.items()
+        },
+        "versions": kept.versions(model),
+        "card": kept.card(model),
+    }
+
+
+def _without_dots(column: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in column.items() if name != "dots"}
 
 
 def routes(at_hand: AtHand) -> APIRouter:
     router = APIRouter(tags=["model"], route_class=StrictRoute)
+    kept = Kept(at_hand)
 
     @router.get(
         "/v1/model",
@@ -36,20 +133,11 @@ def routes(at_hand: AtHand) -> APIRouter:
         response_class=JsonAnswer,
         responses=declared(*EVERY_ROUTE),
     )
-    async def get_model() -> JsonAnswer:
-        """Its version, its training cut-off, its measured quality and the hashes of its files."""
+    async def get_model(lang: InLanguage = None) -> JsonAnswer:
+        """Its version, cut-off and quality, what it looks at, and the models before it."""
         if at_hand.model is None:
             raise Problem("no-model", at_hand.model_missing)
-        manifest = at_hand.model.manifest
-        return JsonAnswer(
-            {
-                "version": manifest.version,
-                "created_at": manifest.created_at,
-                "horizons_days": list(ALL_HORIZONS_DAYS),
-                "facts": dict(manifest.facts),
-                "files": dict(manifest.files),
-                "loaded_at": at_hand.loaded_at,
-            }
-        )
+        language = at_hand.said_in(lang)["language"]
+        return JsonAnswer(told(at_hand, kept, at_hand.model, language))
 
     return router

@@ -1,10 +1,11 @@
-"""The page for people: the worklist at `/` and a customer at `/customers/{customer_id}`.
+"""The pages for people: worklist, customer, portfolio and model.
 
 Plain HTML that needs no script. It shows what the API answers, in the reader's language.
 """
 
 from collections.abc import Container, Mapping
 from dataclasses import asdict
+from datetime import date
 from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +15,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from models.bundle import Bundle
 from models.wording import LANGUAGES
-from serving import phrases
+from serving import phrases, pictures
 from serving.answers import BANDS, customer_score, invoice_score, units
 from serving.at_hand import NO_SCORES, AtHand
+from serving.model_info import Kept, told
+from serving.portfolio import Risks, portfolio_risk
 from serving.worklist import Filters, page
 
 ROWS = 50
@@ -25,6 +29,7 @@ ROWS = 50
 
 def routes(at_hand: AtHand) -> APIRouter:
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    risks, kept = Risks(), Kept(at_hand)
 
     @router.get("/")
     async def worklist(request: Request) -> HTMLResponse:
@@ -32,7 +37,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         snapshot = view.snapshot
         filters, start = _filters(request.query_params, view.actions)
         if filters is None:
-            return view.render("message.html", status=422, title="bad_title", text_key="bad_text")
+            return view.message("bad_title", "bad_text", status=422)
         if snapshot is None:
             return view.render("empty.html")
         found = page(snapshot, filters, start=start, limit=ROWS)
@@ -50,11 +55,49 @@ def routes(at_hand: AtHand) -> APIRouter:
         snapshot = view.snapshot
         rows = snapshot.get_customer(customer_id) if snapshot is not None else []
         if not rows:
-            title, text_key = "problem_title", "problem_text"
-            return view.render("message.html", status=404, title=title, text_key=text_key)
+            return view.message("problem_title", "problem_text", status=404)
         return view.render("customer.html", customer=customer_score(rows, **view.said))
 
+    @router.get("/portfolio")
+    async def portfolio(request: Request) -> HTMLResponse:
+        view = _View(at_hand, request)
+        if view.snapshot is None:
+            return view.render("empty.html")
+        found = portfolio_risk(view.snapshot, risks, view.language)
+        return view.render("portfolio.html", risk=found)
+
+    @router.get("/model")
+    async def model(request: Request) -> HTMLResponse:
+        view = _View(at_hand, request)
+        if at_hand.model is None:
+            return view.message("no_model_title", "no_model_text", status=503)
+        return view.render("model.html", **_model(at_hand, at_hand.model, kept, view))
+
+    @router.get("/model/card")
+    async def card(request: Request) -> HTMLResponse:
+        view = _View(at_hand, request)
+        text = kept.card(at_hand.model) if at_hand.model else None
+        if text is None:
+            return view.message("card", "no_card_text", status=404)
+        return view.render("card.html", card=text)
+
     return router
+
+
+def _model(at_hand: AtHand, model: Bundle, kept: Kept, view: "_View") -> dict[str, Any]:
+    """What the page of a model shows."""
+    drawn = kept.looked_at(model)
+    judged = pictures.contenders(model.manifest.facts.get("metrics", {}))
+    return {
+        "model": told(at_hand, kept, model, view.language),
+        "judged": judged,
+        "contenders": [
+            who for who in pictures.CONTENDERS if any(who in row["who"] for row in judged)
+        ],
+        "reliability": pictures.reliability(drawn),
+        "summary": pictures.summary(drawn, view.language),
+        "dependence": pictures.dependence(drawn, view.language, view.said["currency"]),
+    }
 
 
 class _View:
@@ -63,6 +106,7 @@ class _View:
     def __init__(self, at_hand: AtHand, request: Request) -> None:
         self.at_hand = at_hand
         self.snapshot = at_hand.snapshot()
+        self.here = request.url.path
         asked = request.query_params.get("lang")
         self.asked = asked if asked in LANGUAGES else None
         self.language = self.asked or preferred_language(
@@ -72,6 +116,10 @@ class _View:
         self.said = at_hand.said_in(self.language, self.snapshot)
         self.actions = phrases.actions(at_hand.catalogue, self.language)
 
+    def message(self, title: str, text: str, *, status: int) -> HTMLResponse:
+        """A page that says one thing."""
+        return self.render("message.html", status=status, title=title, text_key=text)
+
     def render(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         snapshot = self.snapshot
         text = (
@@ -80,6 +128,7 @@ class _View:
             .render(
                 language=self.language,
                 lang_asked=self.asked,
+                here=self.here,
                 actions=self.actions,
                 snapshot=snapshot,
                 age_days=self.at_hand.age_days(snapshot) if snapshot else 0,
@@ -146,11 +195,17 @@ def _environment(language: str, currency: str) -> Environment:
         money=partial(phrases.money, currency=currency, language=language),
         whole_money=partial(phrases.whole_money, currency=currency, language=language),
         percent=partial(phrases.percent, language=language),
+        signed_money=partial(phrases.signed_money, currency=currency, language=language),
+        change=partial(phrases.change, currency=currency, language=language),
         points=partial(phrases.points, language=language),
+        three=partial(phrases.three, language=language),
+        times=partial(phrases.times, language=language),
+        begun=phrases.begun,
         block=partial(phrases.block_text, language=language),
         without_points=partial(phrases.without_points, language=language),
         decimal=partial(phrases.decimal, language=language),
         day=partial(phrases.day, language=language),
+        iso_day=lambda text: phrases.day(date.fromisoformat(text), language, long=True),
         until=partial(phrases.between, language=language),
         due_words=partial(_due_words, text=words["page"]),
     )

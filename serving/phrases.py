@@ -142,6 +142,22 @@ def whole_money(amount: float, currency: str, language: str) -> str:
     return str(format_currency(amount, currency, pattern, locale=here, currency_digits=False))
 
 
+def signed_money(amount: float, currency: str, language: str) -> str:
+    """A whole amount with its sign; nothing is neither more nor less."""
+    sign = "+" if round(amount) > 0 else "−" if round(amount) < 0 else ""
+    return sign + whole_money(abs(amount), currency, language)
+
+
+def change(amount: Mapping[str, float | None], currency: str, language: str) -> str:
+    """How much an amount has moved since before; nothing where before is not known."""
+    now, before = amount["now"], amount["before"]
+    if now is None or before is None:
+        return ""
+    if round(now) == round(before):
+        return words(language)["page"]["unchanged"]
+    return signed_money(now - before, currency, language)
+
+
 def percent(share: float, language: str) -> str:
     """A probability as a person says it: never 0 % or 100 % for what may still be otherwise."""
     sign = "< " if 0 < share < 0.01 else "> " if 0.99 < share < 1 else ""
@@ -162,6 +178,16 @@ def without_points(text: str, share: float, language: str) -> str:
 
 def decimal(value: float, language: str) -> str:
     return str(format_decimal(value, "#,##0.#", locale=locale(language)))
+
+
+def three(value: float, language: str) -> str:
+    """A figure with three decimals, as they are compared."""
+    return str(format_decimal(value, "0.000", locale=locale(language)))
+
+
+def times(value: float, language: str) -> str:
+    """A factor: ×1.35."""
+    return "×" + str(format_decimal(value, "#,##0.00", locale=locale(language)))
 
 
 def day(value: date, language: str, *, long: bool = False) -> str:

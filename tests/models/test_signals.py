@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 
 from models import signals
 from models.claims import Claim, Side
-from models.signals import RulesError, detect
+from models.signals import RulesError, Standing, detect
 
 NAN = float("nan")
 QUIET = {
@@ -109,6 +111,17 @@ def test_all_eight_signals_have_their_rule():
     ]
 
 
+# What each rule wants besides its measure.
+MET = {
+    "delay_drift": {"delay_ewm_fast": 9},
+    "periodicity_break": {"overdue": 1, "days_since_payment": 60},
+    "paid_vs_invoiced_gap": {"overdue": 1},
+    "credit_line_cut": {},
+    "exposure_over_limit": {"limit_room": -1},
+    "broken_promise": {},
+    "first_late": {"late0_share": 0},
+    "prolonged_overdue": {},
+}
 # What keeps each signal up without being enough to begin it.
 HOVERING = {
     "delay_drift": {"delay_drift": 4, "delay_ewm_fast": -1},
@@ -126,8 +139,9 @@ def test_a_value_near_the_threshold_keeps_a_signal_up_and_does_not_begin_it(code
     rule = next(rule for rule in signals.default_rules() if rule.code == code)
     assert rule.stays(row).tolist() == [True, False]
     assert not rule.begins(row).any()
-    standing = {rule.code: np.array([TODAY - 5, signals.NOT_STANDING])}
-    (found,), none = detect(row, [rule], since=standing)
+    since = np.array([TODAY - 5, signals.NOT_STANDING])
+    standing = {rule.code: Standing(since, np.zeros(2, np.int8))}
+    (found,), none = detect(row, [rule], standing=standing)
     assert (found.code, found.since, found.severity) == (code, TODAY - 5, "low")
     assert none == []
 
@@ -136,6 +150,48 @@ def test_a_value_near_the_threshold_keeps_a_signal_up_and_does_not_begin_it(code
 def test_what_begins_a_signal_keeps_it_up(row):
     for rule in signals.default_rules():
         assert rule.stays(columns(row)) >= rule.begins(columns(row))
+
+
+wobbles = st.lists(st.floats(-1, 1), min_size=2, max_size=60)
+
+
+def severity_by_day(rule, measures):
+    """Day after day: the level of a signal that stands."""
+    least, most = rule.levels({rule.measure.name: rule.measure.sign * np.array(measures)})
+    levels = [int(least[0])]
+    for low, high in zip(least[1:], most[1:], strict=True):
+        levels.append(int(min(max(levels[-1], low), high)))
+    return levels
+
+
+@given(rule=st.sampled_from(signals.default_rules()), at=st.integers(1, 2), steps=wobbles)
+def test_a_value_that_wobbles_at_a_cut_off_changes_its_severity_at_most_once(rule, at, steps):
+    slack = rule.cutoffs[0] - rule.leave
+    measures = [rule.cutoffs[at] + step * slack * 0.99 for step in steps]
+    levels = severity_by_day(rule, measures)
+    assert sum(a != b for a, b in pairwise(levels)) <= 1 or not slack
+    assert levels == sorted(levels) or not slack
+
+
+@given(rule=st.sampled_from(signals.default_rules()), steps=wobbles)
+def test_a_value_that_wobbles_at_the_threshold_begins_a_signal_at_most_once(rule, steps):
+    slack = rule.cutoffs[0] - rule.leave
+    values = np.array([rule.cutoffs[0] + step * slack * 0.99 for step in steps])
+    met = MET[rule.code] | {rule.measure.name: rule.measure.sign * values}
+    on_days = columns(
+        *[{k: np.broadcast_to(v, len(steps))[i] for k, v in met.items()} for i in range(len(steps))]
+    )
+    stands, turns = False, 0
+    for begins, stays in zip(rule.begins(on_days), rule.stays(on_days), strict=True):
+        turns += bool(begins if not stands else not stays)
+        stands = bool(stays if stands else begins)
+    assert turns <= 1 or not slack
+
+
+def test_rules_without_slack_are_of_measures_that_only_grow_while_they_stand():
+    """An age, and promises once broken: these cannot wobble."""
+    tight = {rule.code for rule in signals.default_rules() if rule.leave == rule.cutoffs[0]}
+    assert tight == {"broken_promise", "first_late", "prolonged_overdue"}
 
 
 def test_each_row_has_its_own_signals():

@@ -36,15 +36,17 @@ def standing(ledger: Ledger, as_of: int) -> Since:
     prepared = landmarks.prepare(ledger)
     rows = np.flatnonzero(is_open(prepared.settlement, as_of))
     ids = [ledger.invoices["invoice_id"][row].as_py() for row in rows.tolist()]
-    since = onset.since(ask(prepared, rows, as_of))
+    found = onset.standing(ask(prepared, rows, as_of))
     return {
-        name: {code: int(d[at]) for code, d in since.items() if d[at] != NOT_STANDING}
+        name: {code: int(s.since[at]) for code, s in found.items() if s.since[at] != NOT_STANDING}
         for at, name in enumerate(ids)
     }
 
 
-def replayed(prepared: Prepared, invoice: int, as_of: int, *, begin: int) -> dict[str, int]:
-    """The slow, obvious way: from the beginning, day after day, each rule on or off."""
+def replayed(
+    prepared: Prepared, invoice: int, as_of: int, *, begin: int
+) -> dict[str, tuple[int, int]]:
+    """The slow, obvious way: from the beginning, day after day, each rule on or off, how severe."""
     move = prepared.settlement.movements
     again = move.known_day[(move.invoice == invoice) & move.reopens & (move.known_day < as_of)]
     listed = max([int(prepared.settlement.known_day[invoice]), *again.tolist()]) + 1
@@ -56,14 +58,16 @@ def replayed(prepared: Prepared, invoice: int, as_of: int, *, begin: int) -> dic
         begins, stays = (
             f & (columns["n_invoices"] > 0) for f in (rule.begins(columns), rule.stays(columns))
         )
-        since = None
+        least, most = rule.levels(columns)
+        since, level = None, 0
         for at, day in enumerate(days.tolist()):
-            since = (
-                (day if begins[at] else None) if since is None else (since if stays[at] else None)
-            )
+            if since is None:
+                since, level = (day if begins[at] else None), least[at]
+            else:
+                since, level = (since if stays[at] else None), min(max(level, least[at]), most[at])
         if since is not None:
             of_invoice = rule.code in ("broken_promise", "first_late", "prolonged_overdue")
-            found[rule.code] = max(since, listed) if of_invoice else since
+            found[rule.code] = (max(since, listed) if of_invoice else since), int(level)
     return found
 
 
@@ -73,16 +77,20 @@ def company() -> Prepared:
 
 
 @pytest.mark.parametrize("back", [0, 100, 260])
-def test_the_day_is_that_of_a_replay_from_the_beginning(back: int) -> None:
+def test_day_and_severity_are_those_of_a_replay_from_the_beginning(back: int) -> None:
     as_of = small().as_of - back
     rows = np.flatnonzero(is_open(company().settlement, as_of))
-    since = onset.since(ask(company(), rows, as_of))
-    warned = np.flatnonzero(np.any([d != NOT_STANDING for d in since.values()], axis=0))
+    stands = onset.standing(ask(company(), rows, as_of))
+    warned = np.flatnonzero(np.any([s.since != NOT_STANDING for s in stands.values()], axis=0))
     quiet = np.setdiff1d(np.arange(len(rows)), warned)[:5]
     assert len(warned) > 20
     begin = int(company().settlement.known_day.min())
     for at in [*warned[:: max(1, len(warned) // 25)].tolist(), *quiet.tolist()]:
-        told = {code: int(d[at]) for code, d in since.items() if d[at] != NOT_STANDING}
+        told = {
+            code: (int(s.since[at]), int(s.level[at]))
+            for code, s in stands.items()
+            if s.since[at] != NOT_STANDING
+        }
         assert told == replayed(company(), int(rows[at]), as_of, begin=begin)
 
 
@@ -202,6 +210,34 @@ def test_a_signal_goes_on_until_its_value_has_left_the_threshold_behind(
 ) -> None:
     found = standing(to_ledger(drawn(LIMIT)), BASE + as_of)["A"].get("exposure_over_limit")
     assert found == (None if since is None else BASE + since)
+
+
+WOBBLING = """
+    invoices      invoice_id customer_id issue_date due_date amount
+                  A          C           0          900      1210.00
+    credit_notes  invoice_id issued_on amount
+                  A          30        20.00
+                  A          40        50.00
+    credit_limits customer_id valid_from amount
+                  C           -10        1000.00
+"""
+
+
+@pytest.mark.parametrize(
+    ("as_of", "severity"),
+    [
+        (20, "medium"),  # 121 %
+        (31, "medium"),  # 119 %: below the cut-off, but a breath
+        (41, "low"),  # 114 %
+    ],
+)
+def test_a_signal_grows_milder_only_when_its_value_has_left_the_cut_off_behind(
+    as_of: int, severity: str
+) -> None:
+    prepared = landmarks.prepare(to_ledger(drawn(WOBBLING)))
+    stands = onset.standing(ask(prepared, np.array([0]), BASE + as_of))["exposure_over_limit"]
+    assert int(stands.since[0]) == BASE + 1
+    assert warnings.SEVERITIES[int(stands.level[0])] == severity
 
 
 def test_a_broken_promise_stands_from_the_day_after_it() -> None:

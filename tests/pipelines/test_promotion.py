@@ -1,16 +1,16 @@
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models import bundle
+from models import bundle, looked_at
 from models.fitting import NotEnoughHistory
 from models.registry import CHALLENGER, CHAMPION, NoEarlierChampion
-from pipelines import contest, matured_window, promotion, sources
+from pipelines import contest, matured_window, promotion, sources, version_history
 from pipelines.contest import CHALLENGER as NEW
 from pipelines.contest import CHAMPION as OLD
 from pipelines.contest import CURVE, Verdict
@@ -217,6 +217,31 @@ def test_the_card_says_what_the_model_is_made_of_what_it_is_not_for_and_why_it_a
         assert f"\n## {part}\n" in card
     assert "natural person" in card
     assert all(reason in card for reason in trained.why)
+
+
+def test_what_it_looks_at_is_kept_with_it_to_be_drawn(settings: Settings, trained: Trained) -> None:
+    kept = bundle.looked_at(settings.models_folder / trained.version)
+
+    assert kept is not None
+    drawn = looked_at.parse(kept)
+    assert len(drawn.columns) == looked_at.COLUMNS_KEPT
+    assert {"p_late_0", "p_late_30"} <= drawn.reliability.keys()
+
+
+def test_every_version_is_noted_beside_the_models_with_its_verdict(
+    settings: Settings, trained: Trained
+) -> None:
+    noted = version_history.read(settings.models_folder)
+    registered = promotion.registry(settings).versions()
+
+    assert trained.version in {version["version"] for version in noted}
+    assert noted == [
+        {**asdict(v), "aliases": list(v.aliases), "cut_off": v.cut_off} for v in registered
+    ]
+
+
+def test_before_the_first_training_no_version_is_noted(tmp_path: Path) -> None:
+    assert version_history.read(tmp_path) == []
 
 
 def test_a_card_alone_does_not_make_another_model(

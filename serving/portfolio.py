@@ -1,0 +1,170 @@
+"""GET /v1/portfolio: what makes the night's risk, and what has changed since the night before."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from models import causes
+from pipelines.portfolio_risk import risk_of
+from pipelines.snapshot import Snapshot
+from serving.answers import Answer, JsonAnswer, Provenance, units
+from serving.at_hand import AtHand
+from serving.invoices import InLanguage
+from serving.phrases import cause_name, word
+from serving.problems import EVERY_ROUTE, declared
+from serving.strict_requests import StrictRoute
+
+Risk = Mapping[str, Any]  # as `pipelines.portfolio_risk` gives it
+
+
+class Amount(Answer):
+    """A sum now and the night before; null where there is no night to compare with."""
+
+    now: float
+    before: float | None
+
+
+class RiskReason(Answer):
+    """What a group of facts adds to the amount that is expected late."""
+
+    feature_group: str = Field(examples=["delay_level"])
+    text: str = Field(examples=["past delays"])
+    amount: Amount = Field(description="what is open of each invoice times the points, added up")
+    points: float = Field(description="the same over what is open in all; 0.01 is one point")
+    value_at_risk: Amount = Field(description="of the invoices that this reason raises most")
+
+
+class RiskPart(Answer):
+    """The open invoices that carry a likely cause or a warning."""
+
+    code: str = Field(examples=["habit"])
+    text: str
+    invoices: int
+    open_amount: Amount
+    value_at_risk: Amount
+
+
+class ComparedWith(Answer):
+    """The night before, and the model that answered then."""
+
+    as_of: date
+    model_version: str
+
+
+class PortfolioRisk(Provenance):
+    """The open invoices together: base_amount and the causes' amounts add up to late_amount."""
+
+    n_invoices: int
+    open_amount: Amount
+    base_amount: Amount = Field(description="expected late if no invoice had anything to tell")
+    late_amount: Amount = Field(
+        description="what is open times the probability that the reasons explain"
+    )
+    value_at_risk: Amount
+    causes: list[RiskReason]
+    cause_hints: list[RiskPart]
+    signals: list[RiskPart] = Field(description="an invoice counts under each of its warnings")
+    compared_with: ComparedWith | None
+
+
+class Risks:
+    """The risk of the night that is read, worked out once for each night."""
+
+    def __init__(self) -> None:
+        self._known: tuple[str, Risk] | None = None
+
+    def of(self, snapshot: Snapshot) -> Risk:
+        """What the night noted, or for one that noted nothing the sums of its scores."""
+        if self._known is None or self._known[0] != snapshot.name:
+            noted = snapshot.manifest["facts"].get("risk")
+            self._known = snapshot.name, noted or risk_of(snapshot.scores())
+        return self._known[1]
+
+
+def portfolio_risk(snapshot: Snapshot, risks: Risks, language: str) -> dict[str, Any]:
+    """The night's risk beside that of the night before, in words."""
+    risk = risks.of(snapshot)
+    noted = snapshot.manifest["facts"].get("risk_before")
+    before = noted["risk"] if noted else None
+    return {
+        "n_invoices": risk["invoices"],
+        "open_amount": _amount(risk, before, "open_cents"),
+        "base_amount": _amount(risk, before, "base_cents"),
+        "late_amount": _amount(risk, before, "late_cents"),
+        "value_at_risk": _amount(risk, before, "value_at_risk_cents"),
+        "causes": [
+            {
+                "feature_group": code,
+                "text": cause_name(code, language),
+                "amount": _amount(now, then, "cents"),
+                "points": now.get("points", 0.0),
+                "value_at_risk": _amount(now, then, "value_at_risk_cents"),
+            }
+            for code, now, then in _paired(risk, before, "causes", "feature_group")
+        ],
+        "cause_hints": _parts(
+            risk, before, "cause_hints", lambda code: _cause_text(code, language)
+        ),
+        "signals": _parts(risk, before, "signals", lambda code: word("signals", code, language)),
+        "compared_with": noted and {name: noted[name] for name in ("as_of", "model_version")},
+    }
+
+
+def _parts(
+    risk: Risk, before: Risk | None, what: str, text: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "code": code,
+            "text": text(code),
+            "invoices": now.get("invoices", 0),
+            "open_amount": _amount(now, then, "open_cents"),
+            "value_at_risk": _amount(now, then, "value_at_risk_cents"),
+        }
+        for code, now, then in _paired(risk, before, what, "code")
+    ]
+
+
+def _paired(
+    risk: Risk, before: Risk | None, what: str, key: str
+) -> Iterable[tuple[str, Risk, Risk | None]]:
+    """Each code with what it was and is; what only was comes last."""
+    now = {of[key]: of for of in risk[what]}
+    then = {of[key]: of for of in before[what]} if before else {}
+    for code in dict.fromkeys([*now, *then]):
+        yield code, now.get(code, {}), then.get(code, {}) if before is not None else None
+
+
+def _amount(now: Risk, before: Risk | None, name: str) -> dict[str, float | None]:
+    then = None if before is None else units(before.get(name, 0))
+    return {"now": units(now.get(name, 0)), "before": then}
+
+
+def _cause_text(code: str, language: str) -> str:
+    """The word for a likely cause; one of another version is shown as it is."""
+    return causes.sentence(code, language) if code in causes.CODES else code.replace("_", " ")
+
+
+def routes(at_hand: AtHand) -> APIRouter:
+    router = APIRouter(tags=["last night's scores"], route_class=StrictRoute)
+    risks = Risks()
+
+    @router.get(
+        "/v1/portfolio",
+        summary="What makes the risk of all open invoices",
+        response_model=PortfolioRisk,
+        response_class=JsonAnswer,
+        responses=declared(*EVERY_ROUTE),
+    )
+    async def get_portfolio(lang: InLanguage = None) -> JsonAnswer:
+        """By reason, by likely cause and by warning, beside the night before."""
+        snapshot = at_hand.scores()
+        language = at_hand.said_in(lang, snapshot)["language"]
+        return JsonAnswer(
+            {**at_hand.provenance(snapshot), **portfolio_risk(snapshot, risks, language)}
+        )
+
+    return router

@@ -1,0 +1,105 @@
+from datetime import timedelta
+
+import pytest
+
+from pipelines.portfolio_risk import night_before, risk_of
+from pipelines.store import ScoreStore
+from serving.portfolio import PortfolioRisk
+
+CAUSE = {"code": "difficulty", "evidence": []}
+
+
+@pytest.fixture
+def two_nights(serve, row, tmp_path):
+    """Last night and the night before, when one invoice more was open and owed by habit."""
+    before = row()["as_of"] - timedelta(days=1)
+
+    def publish(rows, as_of):
+        import pyarrow as pa
+
+        from pipelines.score_schema import SCORE_SCHEMA
+        from pipelines.settings import Settings
+
+        store = ScoreStore(Settings(_env_file=None, home=tmp_path).scores_folder)
+        scores = pa.Table.from_pylist([{**r, "as_of": as_of} for r in rows], SCORE_SCHEMA)
+        facts = {"risk": risk_of(scores), "risk_before": night_before(store, as_of)}
+        with store.writing() as run:
+            store.publish(as_of, scores, run=run, facts=facts)
+
+    old = [
+        row(model_version="2026-05-01-other"),
+        row(invoice_id="B", model_version="2026-05-01-other"),
+    ]
+    publish(old, before)
+    publish([row(cause_hint=CAUSE, signals=[])], row()["as_of"])
+    return serve()
+
+
+def test_the_portfolio_says_what_makes_its_risk(client):
+    answer = client.get("/v1/portfolio?lang=en").json()
+    PortfolioRisk.model_validate(answer)
+
+    assert answer["n_invoices"] == 4
+    assert answer["value_at_risk"] == {"now": 4 * 529.38, "before": None}
+    assert answer["compared_with"] is None
+    first, rest = answer["causes"]
+    assert (first["text"], rest["feature_group"]) == ("past delays", "everything_else")
+    assert [hint["text"] for hint in answer["cause_hints"]] == ["habit of paying late"]
+    (signal,) = answer["signals"]
+    assert (signal["text"], signal["invoices"]) == ("delays growing", 2)
+
+
+def test_base_and_causes_add_up_to_what_is_expected_late(client):
+    answer = client.get("/v1/portfolio").json()
+    made = answer["base_amount"]["now"] + sum(c["amount"]["now"] for c in answer["causes"])
+    assert made == pytest.approx(answer["late_amount"]["now"])
+    at_risk = sum(cause["value_at_risk"]["now"] for cause in answer["causes"])
+    assert at_risk == pytest.approx(answer["value_at_risk"]["now"])
+
+
+def test_every_figure_stands_beside_that_of_the_night_before(two_nights):
+    answer = two_nights.get("/v1/portfolio").json()
+    assert answer["compared_with"] == {"as_of": "2026-06-29", "model_version": "2026-05-01-other"}
+    assert answer["open_amount"] == {"now": 4235.0, "before": 8470.0}
+    by_hint = {hint["code"]: hint["value_at_risk"] for hint in answer["cause_hints"]}
+    assert by_hint == {
+        "difficulty": {"now": 529.38, "before": 0.0},
+        "habit": {"now": 0.0, "before": 1058.76},
+    }
+    (signal,) = answer["signals"]
+    assert (signal["invoices"], signal["open_amount"]["before"]) == (0, 8470.0)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ("Changes since 29 June 2026", "Past delays", "−€4,235", "another model")),
+        ("it", ("Variazioni rispetto al 29 giugno 2026", "I ritardi passati", "un altro modello")),
+    ],
+)
+def test_the_page_says_the_same_in_words(two_nights, language, said):
+    page = two_nights.get(f"/portfolio?lang={language}").text
+    for part in said:
+        assert part.lower() in page.lower(), part
+    assert "delay_level" not in page
+    assert "style=" not in page
+
+
+def test_a_warning_leads_to_its_invoices(client):
+    page = client.get("/portfolio?lang=en").text
+    assert 'href="/?signal=delay_drift&amp;lang=en"' in page
+    assert "no earlier night" in page
+
+
+def test_without_scores_there_is_no_portfolio(scorer):
+    assert scorer.get("/v1/portfolio").status_code == 503
+    assert "puntuale nightly" in scorer.get("/portfolio?lang=en").text
+
+
+def test_a_customer_of_several_invoices_is_told_what_makes_its_delay(client):
+    page = client.get("/customers/C-0042?lang=en").text
+    assert "What makes the expected delay" in page
+    customer = client.get("/v1/customers/C-0042").json()["customer"]
+    made = customer["base_amount"] + sum(cause["amount"] for cause in customer["causes"])
+    assert made == pytest.approx(customer["late_amount"])
+    assert "What makes the expected delay" not in client.get("/customers/C-0007?lang=en").text
