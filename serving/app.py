@@ -20,6 +20,7 @@ from pipelines import policies, scoring
 from pipelines.settings import Settings
 from pipelines.store import ScoreStore
 from serving import (
+    actions_log,
     customers,
     health,
     invoices,
@@ -84,7 +85,7 @@ def create_app(
     )
     problems.install(app)
     answering = (scores, what_if, invoices, customers, worklist, portfolio, model_info, health)
-    for door in (*answering, ledger_events, pages):
+    for door in (*answering, ledger_events, actions_log, pages):
         app.include_router(door.routes(at_hand))
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     describe(app)
