@@ -5,8 +5,8 @@ invoices issued in the next 30 days, each on its day of issue, and about all tha
 origin, overdue or not. The baselines answer beside it, and the cash of what is open is forecast.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,7 @@ from models import outlook
 from models.cash import WEEKS
 from models.fitting import fit
 from models.horizons import PROBABILITY_COLUMNS
-from models.late_payment import LatePaymentModel
+from models.late_payment import LatePaymentModel, Snapshots
 from models.outlook import Outlook
 from pipelines import baselines, cash_forecast, dataset, features, labels, landmarks
 from pipelines.features import Peers
@@ -44,6 +44,15 @@ class Backtest:
     cash: pa.Table  # by origin and week: expected, between what, and what came
 
 
+@dataclass(frozen=True)
+class Replay:
+    """One origin: what was predicted, the cash forecast of its weeks, and the model that did."""
+
+    predictions: pa.Table
+    cash: pa.Table
+    model: LatePaymentModel
+
+
 def run(
     ledger: Ledger,
     origins: Sequence[int],
@@ -59,30 +68,35 @@ def run(
     if workers > 1:
         tell(f"{len(origins)} origins in {workers} processes")
         with crew(workers=workers) as each:
-            replayed = each(partial(_replay, ledger, seed=seed), list(origins))
+            replays = each(partial(replay, ledger, seed=seed), list(origins))
     else:
-        replayed = [_replay(ledger, origin, seed=seed, tell=tell) for origin in origins]
-    predictions, cash = ([part[at] for part in replayed] for at in (0, 1))
+        replays = [replay(ledger, origin, seed=seed, tell=tell) for origin in origins]
+    return together(replays, ledger)
+
+
+def together(replays: Sequence[Replay], ledger: Ledger) -> Backtest:
+    """The replays of all origins as one back-test."""
     return Backtest(
-        pa.concat_tables(predictions).combine_chunks(),
+        pa.concat_tables([part.predictions for part in replays]).combine_chunks(),
         outcomes(ledger),
-        tuple(part[2] for part in replayed),
-        pa.concat_tables(cash).combine_chunks(),
+        tuple(part.model for part in replays),
+        pa.concat_tables([part.cash for part in replays]).combine_chunks(),
     )
 
 
-def _replay(
+def replay(
     ledger: Ledger,
     origin: int,
     *,
-    seed: int,
+    seed: int = 0,
     tell: Callable[[str], None] = lambda step: None,
-) -> tuple[pa.Table, pa.Table, LatePaymentModel]:
+) -> Replay:
+    """Train on what was known before the origin, and predict what came after it."""
     tell(f"{np.datetime64(origin, 'D')}: training")
     model = train(ledger, cut_off=origin, seed=seed)
     tell(f"{np.datetime64(origin, 'D')}: predicting")
     predictions = predict(ledger, model, origin=origin)
-    return predictions, cash(ledger, model, origin=origin, seed=seed), model
+    return Replay(predictions, cash(ledger, model, origin=origin, seed=seed), model)
 
 
 def cash(ledger: Ledger, model: LatePaymentModel, *, origin: int, seed: int = 0) -> pa.Table:
@@ -105,12 +119,24 @@ def cash(ledger: Ledger, model: LatePaymentModel, *, origin: int, seed: int = 0)
 
 
 def train(
-    ledger: Ledger, *, cut_off: int, seed: int = 0, tuned: Mapping[str, float] | None = None
+    ledger: Ledger,
+    *,
+    cut_off: int,
+    seed: int = 0,
+    tuned: Mapping[str, float] | None = None,
+    looking_at: Collection[str] | None = None,
 ) -> LatePaymentModel:
-    """The model of what was known before the cut-off, with tuned parameters where they won."""
+    """The model of what was known before the cut-off, with tuned parameters where they won.
+
+    It looks at all features, or at some.
+    """
     built = dataset.build(ledger, cut_off=cut_off, seed=seed)
+    rows = built.rows
+    if looking_at is not None:
+        kept = [name for name in features.BOOK if name in looking_at]
+        rows = replace(rows, snapshots=_narrowed(rows.snapshots, kept))
     return fit(
-        built.rows,
+        rows,
         cohorts=built.cohorts,
         peers=built.peers.as_columns(),
         cut_off=cut_off,
@@ -118,6 +144,14 @@ def train(
         tuned=tuned,
         facts={"feature_book": features.fingerprint()},
     )
+
+
+def _narrowed(snapshots: Snapshots, names: Sequence[str]) -> Snapshots:
+    """The same snapshots with these features alone, in this order."""
+    if snapshots.feature_names == tuple(names):
+        return snapshots
+    columns = [snapshots.feature_names.index(name) for name in names]
+    return replace(snapshots, features=snapshots.features[:, columns], feature_names=tuple(names))
 
 
 def predict(ledger: Ledger, model: LatePaymentModel, *, origin: int) -> pa.Table:
@@ -161,8 +195,9 @@ def _ask(
     def seen(curve: npt.NDArray[np.float64]) -> Outlook:
         return outlook.read(curve, ahead, as_of=taken.as_of, due_day=taken.due_day)
 
+    narrowed = _narrowed(taken, model.feature_names)
     answers = {
-        OURS: seen(model.predict_curve(taken, ahead)),
+        OURS: seen(model.predict_curve(narrowed, ahead)),
         CURVE: seen(model.customer_curve(taken, ahead)),
         AVERAGE: baselines.average_delay(taken),
         DUE_DATE: baselines.due_date(taken),

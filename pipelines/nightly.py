@@ -87,12 +87,14 @@ def at_home(settings: Settings) -> AbstractContextManager[object]:
     return at_home
 
 
-def options(description: str) -> argparse.ArgumentParser:
-    """The options that both flows take."""
+def options(description: str, *, as_of: bool = True) -> argparse.ArgumentParser:
+    """The options that the flows share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("ledger", nargs="?", help="a folder or a database URL")
     parser.add_argument("--mapping", help="how a foreign export is read")
-    parser.add_argument("--as-of", type=date.fromisoformat, help="the day that opens, 2026-07-01")
+    if as_of:
+        day = "the day that opens, 2026-07-01"
+        parser.add_argument("--as-of", type=date.fromisoformat, help=day)
     return parser
 
 
