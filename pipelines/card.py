@@ -108,7 +108,8 @@ def _protocol(told: Told) -> str:
         f"Judged on a window that begins {matured_window.DAYS} days before the cut-off, by the "
         "same recipe trained on what was known when it began: on the day of issue of each new "
         "invoice, and on all that was open. The other contenders are the customer's own curve and "
-        "the champion of that day. Intervals are over customers.\n\n"
+        "the champion, or its recipe where the champion itself has seen the window. Intervals are "
+        "over customers.\n\n"
         f"Parameters ({tuned}): {parameters}."
     )
 

@@ -30,7 +30,8 @@ class Contest:
     tests: npt.NDArray[np.str_]  # of each row: "issue" or "portfolio"
     customers: npt.NDArray[np.int64] | None = None  # of each row; None: each row is its own
     weights: tuple[float, float] | None = None  # of the challenger's trees against the curve
-    notes: tuple[str, ...] = ()  # who is not compared, and why
+    notes: tuple[str, ...] = ()  # which comparison was made, and why
+    champion_is_recipe: bool = False  # fitted anew at the window's begin, like the challenger's
 
     def figures(self) -> dict[str, float]:
         """Log-loss, Brier score, AUC and calibration error by contender, test and horizon."""
@@ -99,8 +100,11 @@ def decide(contest: Contest) -> Verdict:
             worse, error = difference(contest, CHALLENGER, other, contest.tests == test)
             loses = worse > max(NOISE, SURE_ERRORS * error)
             lost = lost or loses
+            named = (
+                f"{other}'s recipe" if other == CHAMPION and contest.champion_is_recipe else other
+            )
             why_not.append(
-                f"{'loses' if loses else 'does not lose'} to the {other} ({test}): log-loss "
+                f"{'loses' if loses else 'does not lose'} to the {named} ({test}): log-loss "
                 f"{worse:+.4f} ± {error:.4f}"
             )
     return Verdict(has_skill and not lost, (of_skill, *why_not, *contest.notes))

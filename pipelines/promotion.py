@@ -4,7 +4,7 @@ Plain functions: the command line calls `run`, the Prefect flow calls the same s
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cache
@@ -42,6 +42,7 @@ from pipelines import (
     history,
     matured_window,
     reading,
+    rematch,
     usual_portfolio,
     version_history,
 )
@@ -91,11 +92,13 @@ def run(
     job: Job,
     *,
     tuned: Mapping[str, float] | None = None,
+    because: Sequence[str] = (),
     tell: Callable[[str], None] = lambda step: None,
 ) -> Trained:
     """Train on what was known before the day; the model takes over unless it loses to somebody.
 
-    Without parameters of its own it keeps those that the champion was tuned to.
+    Without parameters of its own it keeps those that the champion was tuned to. What asked for the
+    training is logged with it.
     """
     tell("reading the ledger")
     ledger = reading.read(job).ledger
@@ -108,7 +111,7 @@ def run(
     judged = judge(ledger, cut_off=job.as_of, champion=champion, tuned=tuned)
     verdict = contest.decide(judged)
     tell("logging to MLflow")
-    registered = log(job, ledger, model, judged, verdict)
+    registered = log(job, ledger, model, judged, verdict, because=because)
     tell("promoting")
     promote(job.settings, registered, verdict)
     return told(job, registered, judged, verdict)
@@ -139,8 +142,8 @@ def judge(
     """What the recipe, the champion and the curve say of the last window whose outcomes are known.
 
     The recipe is fitted anew on what was known when the window began: the final model has seen it.
-    So has a champion whose training ended later; it is left out. Raises NotEnoughHistory, saying
-    how much is missing.
+    So is that of a champion whose training ended later. Raises NotEnoughHistory, saying how much is
+    missing.
     """
     origin = matured_window.begin(cut_off)
     try:
@@ -153,13 +156,13 @@ def judge(
         contest.CURVE: matrix(predicted, "curve_p"),
     }
     notes: tuple[str, ...] = ()
-    if champion is not None and (learned_until := _cut_off(champion)) > origin:
-        notes = (
-            f"the champion {champion.version} is not compared: it has learned until "
-            f"{learned_until}, and the window begins on {origin}",
-        )
-    elif champion is not None:
-        champions = backtest.predict(ledger, champion.model, origin=day_number(origin))
+    is_recipe = False
+    if champion is not None:
+        met = rematch.at_origin(ledger, champion, origin=origin, tuned=tuned)
+        notes, is_recipe = (met.note,), met.is_recipe
+        champions = predicted
+        if met.model is not None:
+            champions = backtest.predict(ledger, met.model, origin=day_number(origin))
         said[contest.CHAMPION] = matrix(champions, "p")
     return Contest(
         matured_window.outcomes(ledger, predicted, cut_off=cut_off),
@@ -168,6 +171,7 @@ def judge(
         customers=customers_of(ledger, predicted["invoice_id"]),
         weights=recipe.weights,
         notes=notes,
+        champion_is_recipe=is_recipe,
     )
 
 
@@ -184,7 +188,13 @@ def tuned_of(champion: Bundle | None) -> dict[str, float]:
 
 
 def log(
-    job: Job, ledger: Ledger, model: LatePaymentModel, judged: Contest, verdict: Verdict
+    job: Job,
+    ledger: Ledger,
+    model: LatePaymentModel,
+    judged: Contest,
+    verdict: Verdict,
+    *,
+    because: Sequence[str] = (),
 ) -> Registered:
     """Export the model as a bundle, log it with its figures and register it as the challenger."""
     measured = judged.figures()
@@ -229,7 +239,11 @@ def log(
                 "shap_summary": figures.shap_summary(explained),
                 "shap_dependence": figures.shap_dependence(explained),
             },
-            tables={"facts": dict(model.facts), "verdict": list(verdict.why)},
+            tables={
+                "facts": dict(model.facts),
+                "verdict": list(verdict.why),
+                "trained_because": list(because),
+            },
         )
         return registry(job.settings).log_training(training)
 
@@ -295,10 +309,6 @@ def code_version() -> str:
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
     return f"{installed('puntuale')}+{digest.hexdigest()[:10]}"
-
-
-def _cut_off(champion: Bundle) -> date:
-    return date.fromisoformat(str(champion.manifest.facts["cut_off"]))
 
 
 def matrix(predicted: pa.Table, prefix: str) -> Floats:

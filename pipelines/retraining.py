@@ -26,7 +26,7 @@ def run(
     health = monitoring.run(job, night.champion(job.settings), tell=tell)
     if not (trains and health.retrain):
         return Retraining(health, None)
-    return Retraining(health, promotion.run(job, tell=tell))
+    return Retraining(health, promotion.run(job, because=health.lines(), tell=tell))
 
 
 def matured(health: Health) -> list[dict[str, object]]:

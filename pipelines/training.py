@@ -4,6 +4,7 @@
 starts one of its own for the run. The command line runs the same recipe without Prefect.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from prefect import flow, task
@@ -37,7 +38,10 @@ promote = task(promotion.promote, name="promote", cache_policy=NO_CACHE)
 
 @flow(name="training", validate_parameters=False)  # type: ignore[untyped-decorator]
 def training(
-    as_of: date | None = None, ledger: str | None = None, mapping: str | None = None
+    as_of: date | None = None,
+    ledger: str | None = None,
+    mapping: str | None = None,
+    because: Sequence[str] = (),
 ) -> Trained:
     """Train on what was known before a day; the model takes over unless it loses to somebody."""
     job = Job.of(Settings(), at=datetime.now(UTC), ledger=ledger, mapping=mapping, as_of=as_of)
@@ -50,7 +54,7 @@ def training(
     judged = judge(known, cut_off=job.as_of, champion=champion, tuned=tuned)
     verdict = contest.decide(judged)
     update_progress_artifact(artifact_id=progress, progress=80.0)
-    registered = log(job, known, model, judged, verdict)
+    registered = log(job, known, model, judged, verdict, because=because)
     promote(job.settings, registered, verdict)
     update_progress_artifact(artifact_id=progress, progress=100.0)
     trained = promotion.told(job, registered, judged, verdict)
@@ -66,7 +70,9 @@ def retraining(
     job = Job.of(Settings(), at=datetime.now(UTC), ledger=ledger, mapping=mapping, as_of=as_of)
     health = look(job, night.champion(job.settings))
     create_table_artifact(key="model-health", table=[{"finding": told} for told in health.lines()])
-    trained: Trained | None = training(as_of, ledger, mapping) if health.retrain else None
+    if not health.retrain:
+        return None
+    trained: Trained = training(as_of, ledger, mapping, because=health.lines())
     return trained
 
 

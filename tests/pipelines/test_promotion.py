@@ -122,7 +122,7 @@ def test_a_model_that_is_not_promoted_changes_nothing_for_who_is_served(
     assert bundle.champion_version(settings.models_folder) == before
 
 
-def test_a_champion_that_has_seen_the_window_is_not_compared_and_an_older_one_is(
+def test_a_champion_that_has_seen_the_window_is_compared_by_its_recipe_and_an_older_one_as_it_is(
     settings: Settings, trained: Trained, ledger: Ledger
 ) -> None:
     champion = bundle.champion(settings.models_folder)
@@ -132,12 +132,17 @@ def test_a_champion_that_has_seen_the_window_is_not_compared_and_an_older_one_is
 
     seen = promotion.judge(ledger, cut_off=AS_OF, champion=champion)
     not_seen = promotion.judge(ledger, cut_off=AS_OF, champion=older)
-    assert set(seen.said) == {NEW, CURVE}
-    assert set(not_seen.said) == {NEW, CURVE, OLD}
+    assert set(seen.said) == set(not_seen.said) == {NEW, CURVE, OLD}
     assert np.array_equal(seen.said[NEW], not_seen.said[NEW])
-    assert not_seen.notes == ()
+    assert np.array_equal(seen.said[NEW], seen.said[OLD])
+    assert not np.array_equal(not_seen.said[NEW], not_seen.said[OLD])
     assert contest.decide(seen).why[-1] == (
-        f"the champion {champion.version} is not compared: it has learned until 2026-07-01, "
+        f"the champion {champion.version} has learned until 2026-07-01, and the window begins on "
+        "2026-02-01: its recipe is compared instead; it is the challenger's own, which only newer "
+        "data sets apart"
+    )
+    assert contest.decide(not_seen).why[-1] == (
+        f"the champion {champion.version} is compared as it is: it has learned until 2025-12-31, "
         "and the window begins on 2026-02-01"
     )
 

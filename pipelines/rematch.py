@@ -1,0 +1,76 @@
+"""The champion in the contest: as it is where the window is new to it, else its recipe fitted anew.
+
+A champion that was trained after the window began has seen how it ended. Its recipe (parameters and
+features) has not: fitted on what was known when the window began, it meets the challenger on equal
+terms. It is fitted by today's code, which a change of the code itself cannot be judged by.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from models.bundle import Bundle
+from models.fitting import parameters
+from models.late_payment import LatePaymentModel
+from pipelines import backtest, features
+from pipelines.job import day_number
+from pipelines.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model is made by: parameters where they are not the usual ones, and its features."""
+
+    tuned: Mapping[str, float]
+    features: tuple[str, ...]  # those that today's book still has
+
+    @classmethod
+    def of(cls, model: LatePaymentModel) -> "Recipe":
+        """The recipe of a model; parameters that were the usual ones of another day are kept."""
+        facts = model.facts
+        own, tuned = facts.get("parameters", {}), facts.get("tuned", {})
+        seed, labels = facts.get("seed", 0), facts.get("labels", 0)
+        usual_now = parameters(labels, seed=seed, tuned=tuned)
+        changed = {name: value for name, value in own.items() if usual_now.get(name) != value}
+        known = tuple(name for name in model.feature_names if name in features.BOOK)
+        return cls({**tuned, **changed}, known)
+
+
+@dataclass(frozen=True)
+class Rematch:
+    """Who stands for the champion at an origin, and which comparison that is, in a sentence."""
+
+    model: LatePaymentModel | None  # None: the challenger's own recipe, which is there already
+    note: str
+    is_recipe: bool
+
+
+def at_origin(
+    ledger: Ledger,
+    champion: Bundle,
+    *,
+    origin: date,
+    tuned: Mapping[str, float] | None = None,
+) -> Rematch:
+    """Who stands for the champion, where the challenger is made with these tuned parameters."""
+    named = f"the champion {champion.version}"
+    learned_until = date.fromisoformat(str(champion.manifest.facts["cut_off"]))
+    missing = [name for name in champion.model.feature_names if name not in features.BOOK]
+    if learned_until <= origin and not missing:
+        note = f"{named} is compared as it is: it has learned until {learned_until}"
+        return Rematch(champion.model, f"{note}, and the window begins on {origin}", False)
+
+    why = f"{named} has learned until {learned_until}, and the window begins on {origin}"
+    if missing:
+        why = f"{named} asks for what the feature book no longer has ({', '.join(missing)})"
+    recipe = Recipe.of(champion.model)
+    if recipe == Recipe(dict(tuned or {}), tuple(features.BOOK)):
+        same = "it is the challenger's own, which only newer data sets apart"
+        return Rematch(None, f"{why}: its recipe is compared instead; {same}", True)
+    fitted = _fitted(ledger, recipe, origin)
+    return Rematch(fitted, f"{why}: its recipe, fitted anew on that day, is compared instead", True)
+
+
+def _fitted(ledger: Ledger, recipe: Recipe, origin: date) -> LatePaymentModel:
+    names: Collection[str] = recipe.features
+    return backtest.train(ledger, cut_off=day_number(origin), tuned=recipe.tuned, looking_at=names)
