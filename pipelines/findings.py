@@ -31,6 +31,7 @@ class Matured:
     came: float
     log_loss: float
     base_log_loss: float  # of whoever had known the share that came, and said it of all
+    said_by: str  # the model's version, or "any model" where its own words have not matured
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,13 @@ interval over customers lies beyond what is usual, so that chance alone seldom r
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models import drift, metrics
 from models.bundle import Bundle
@@ -35,8 +33,8 @@ from pipelines.input_drift import LookedAt
 from pipelines.job import Job, day_number
 from pipelines.ledger import Ledger, rows_of
 from pipelines.settlement import Settlement
-from pipelines.snapshot import SCORES, SnapshotDamaged
 from pipelines.store import ScoreStore
+from pipelines.track_record import TrackRecord
 
 STEPS = 2  # that `run` tells of
 STALE_DAYS = 92  # a quarter: base rates drift, and new customers have no record in the cohorts
@@ -45,6 +43,7 @@ BASE_RATE = 0.03  # of invoices: a change that moves a cash forecast
 CALIBRATION = 0.03  # of invoices: said more or fewer than came
 RECENT_DAYS = 90
 LEAST_ROWS, LEAST_CUSTOMERS = 200, 20  # fewer say nothing that could be believed
+ANY_MODEL = "any model"  # who has said what this model has not yet had time to
 SHOWN = 5  # drifted features, the furthest first
 
 
@@ -63,7 +62,7 @@ def check(ledger: Ledger, as_of: date, model: Bundle, store: ScoreStore) -> Heal
     seen = input_drift.look(prepared, day, Peers.from_columns(model.model.peers))
     lost = input_drift.lost(seen, model.model)
     usual = model.model.facts.get("usual_portfolio", {"features": {}, "rates": {}})
-    matured, off = _matured(ledger, as_of, model, store)
+    matured, off = _matured(ledger, as_of, model, TrackRecord(store))
     found = [
         *_missing(lost, as_of),
         *off,
@@ -86,43 +85,75 @@ def _missing(lost: Sequence[str], as_of: date) -> list[Finding]:
 
 
 def _matured(
-    ledger: Ledger, as_of: date, model: Bundle, store: ScoreStore
+    ledger: Ledger, as_of: date, model: Bundle, record: TrackRecord
 ) -> tuple[tuple[Matured, ...], list[Finding]]:
-    """The first word of the earlier nights on each invoice, where its day has come since."""
-    said = _first_words(store, as_of, model.version)
-    if said is None:
-        return (), []
-    known = ledger.known_before(day_number(as_of))
-    there = rows_of(said["invoice_id"], among=known.invoices["invoice_id"]) >= 0
-    said = said.filter(pa.array(there))
-    came = matured_window.outcomes(ledger, said, cut_off=as_of)
-    customers = np.array(said["customer_id"].to_pylist(), dtype=np.str_)
+    """The first word of earlier nights on each invoice, where its day has come since.
 
+    Where this model's words on a horizon have not matured yet, those of the models before it are
+    told instead: they speak for the recipe, and raise no finding.
+    """
+    own = _Words.of(ledger, as_of, record, model.version)
+    anybodys = _Words.of(ledger, as_of, record, None)
     told, off = [], []
     for h, horizon in enumerate(map(column, HORIZONS_DAYS)):
-        rows = ~np.isnan(came[:, h])
-        if _too_few(customers[rows]):
-            continue
-        y, p = came[rows, h], said[horizon].to_numpy()[rows]
-        base = np.full(len(y), y.mean())
-        told.append(
-            Matured(
-                horizon,
-                len(y),
-                float(p.mean()),
-                float(y.mean()),
-                metrics.log_loss(y, p),
-                metrics.log_loss(y, base),
-            )
-        )
-        off += _misjudged(horizon, y, p, base, customers[rows], as_of)
+        if own and own.speak_of(h):
+            told.append(own.matured(h))
+            off += _misjudged(horizon, *own.judged(h), as_of)
+        elif anybodys and anybodys.speak_of(h):
+            told.append(anybodys.matured(h))
     return tuple(told), off
 
 
+@dataclass(frozen=True)
+class _Words:
+    """What was said on earlier nights, beside what came: rows by horizons."""
+
+    by: str
+    said: pa.Table
+    came: Floats
+    customers: npt.NDArray[np.str_]
+
+    @classmethod
+    def of(
+        cls, ledger: Ledger, as_of: date, record: TrackRecord, version: str | None
+    ) -> "_Words | None":
+        """None where nothing was said before the day."""
+        said = record.first_words(as_of, version=version)
+        if said is None:
+            return None
+        known = ledger.known_before(day_number(as_of))
+        there = rows_of(said["invoice_id"], among=known.invoices["invoice_id"]) >= 0
+        said = said.filter(pa.array(there))
+        came = matured_window.outcomes(ledger, said, cut_off=as_of)
+        customers = np.array(said["customer_id"].to_pylist(), dtype=np.str_)
+        return cls(version or ANY_MODEL, said, came, customers)
+
+    def speak_of(self, h: int) -> bool:
+        return not _too_few(self.customers[~np.isnan(self.came[:, h])])
+
+    def judged(self, h: int) -> tuple[Floats, Floats, npt.NDArray[np.str_]]:
+        """What came, what was said, and of whom."""
+        rows = ~np.isnan(self.came[:, h])
+        said = self.said[column(HORIZONS_DAYS[h])].to_numpy()
+        return self.came[rows, h], said[rows], self.customers[rows]
+
+    def matured(self, h: int) -> Matured:
+        y, p, _ = self.judged(h)
+        return Matured(
+            column(HORIZONS_DAYS[h]),
+            len(y),
+            float(p.mean()),
+            float(y.mean()),
+            metrics.log_loss(y, p),
+            metrics.log_loss(y, np.full(len(y), y.mean())),
+            self.by,
+        )
+
+
 def _misjudged(
-    horizon: str, y: Floats, p: Floats, base: Floats, customers: npt.NDArray[np.str_], as_of: date
+    horizon: str, y: Floats, p: Floats, customers: npt.NDArray[np.str_], as_of: date
 ) -> list[Finding]:
-    found = []
+    found, base = [], np.full(len(y), y.mean())
     gap = drift.mean(p - y, customers)
     if gap.low > CALIBRATION or gap.high < -CALIBRATION:
         word = "fewer" if gap.value > 0 else "more"
@@ -200,26 +231,6 @@ def _finding(
 ) -> Finding:
     value, low, high = (round(figure, 4) for figure in (seen.value, seen.low, seen.high))
     return Finding(code, about, severity, since, value, low, high, round(expected, 4), advice)
-
-
-def _first_words(store: ScoreStore, as_of: date, version: str) -> pa.Table | None:
-    """What this model said of each invoice on the first night that asked it."""
-    columns = ["invoice_id", "customer_id", "as_of", *map(column, HORIZONS_DAYS)]
-    nights = []
-    for name in store.names():
-        if name[: len("2026-07-01")] >= as_of.isoformat():
-            continue
-        with suppress(SnapshotDamaged, OSError):  # a damaged night is told of where it is read
-            snapshot = store.snapshot(name)
-            if snapshot.model_version == version:
-                nights.append(pq.read_table(snapshot.folder / SCORES, columns=columns))
-            snapshot.close()
-    if not nights:
-        return None
-    together = pa.concat_tables(nights).combine_chunks()
-    ids = together["invoice_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    _, first = np.unique(ids, return_index=True)
-    return together.take(pa.array(np.sort(first)))
 
 
 def _night_before(store: ScoreStore, as_of: date) -> Mapping[tuple[str, str], date]:

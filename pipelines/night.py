@@ -29,6 +29,7 @@ from pipelines.ledger import Ledger
 from pipelines.settings import Settings
 from pipelines.sources import Intake
 from pipelines.store import Run, ScoreStore
+from pipelines.track_record import TrackRecord
 
 STEPS = 3  # that `run` tells of
 
@@ -106,6 +107,9 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
             "model_files": dict(model.manifest.files),
         },
     )
+    record = TrackRecord(store)
+    record.keep(job.as_of, scores)
+    record.thin(job.as_of, days=job.settings.predictions_kept_days)
     store.prune(keep=job.settings.snapshots_kept, run=lock)
     return Night(
         as_of=job.as_of,

@@ -1,5 +1,6 @@
 """Monitoring: quiet while nothing has changed, and a finding for each thing that has."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +19,7 @@ from pipelines.job import Job
 from pipelines.ledger import Ledger
 from pipelines.settings import Settings
 from pipelines.store import ScoreStore
+from pipelines.track_record import FOLDER
 from tests import small_company
 from tests.small_company import AS_OF
 
@@ -118,6 +120,30 @@ def test_earlier_nights_are_compared_with_what_came(
     assert all(0 <= row.came <= 1 and 0 < row.said < 1 for row in health.matured)
     first = nights.snapshot(nights.names()[0]).rows
     assert max(row.rows for row in health.matured) < 1.1 * first  # each invoice once
+
+
+def test_nights_whose_snapshots_have_gone_are_still_compared(
+    ledger: Ledger, model: Bundle, nights: ScoreStore, tmp_path: Path
+) -> None:
+    shutil.copytree(nights.root / FOLDER, tmp_path / FOLDER)
+    gone = ScoreStore(tmp_path)
+
+    assert gone.names() == []
+    assert (
+        monitoring.check(ledger, AS_OF, model, gone).matured
+        == monitoring.check(ledger, AS_OF, model, nights).matured
+    )
+
+
+def test_a_young_model_is_told_of_by_the_words_of_those_before_it(
+    ledger: Ledger, model: Bundle, nights: ScoreStore
+) -> None:
+    own = monitoring.check(ledger, AS_OF, model, nights)
+    young = monitoring.check(ledger, AS_OF, replace(model, version="young"), nights)
+
+    assert {row.said_by for row in own.matured} == {model.version}
+    assert {row.said_by for row in young.matured} == {monitoring.ANY_MODEL}
+    assert "calibration_drift" not in codes(young)
 
 
 def test_what_was_not_known_by_the_day_is_not_judged(
