@@ -76,6 +76,17 @@ class Cases:
         done = {code: np.asarray(day, np.int32) for code, day in (done_day or {}).items()}
         return cls(**arrays, done_day=done)
 
+    @classmethod
+    def join(cls, parts: Sequence["Cases"]) -> "Cases":
+        """The cases of all parts, one after the other; none of no parts."""
+        empty: dict[str, Any] = {name: np.zeros(0, kind) for name, (kind, _) in COLUMNS.items()}
+        parts = [cls(**empty, cause=np.zeros(0, np.int8)), *parts]
+        names = [f.name for f in fields(cls) if f.name != "done_day"]
+        columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
+        codes = sorted({code for part in parts for code in part.done_day})
+        done = {code: np.concatenate([part.done(code) for part in parts]) for code in codes}
+        return cls(**columns, done_day=done)
+
     def take(self, rows: npt.NDArray[np.int64]) -> "Cases":
         """The cases of these rows, in their order."""
         names = (f.name for f in fields(self) if f.name != "done_day")

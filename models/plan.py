@@ -168,7 +168,7 @@ def _choose(
     weight = np.array(
         [0.0, *(limits[a.channel].taken_by(a) if a.channel in limits else 0.0 for a in actions)]
     )
-    reserve = np.where(np.isfinite(amounts), trial.exploration_share * amounts, 0.0)
+    reserve = trial.exploration_share * np.where(np.isfinite(amounts), amounts, 0.0)
     allotted = knapsack.allot(worth, weight=weight, pool=pool, limit=amounts - reserve)
 
     place, propensity = allotted.place, np.ones(len(grouped.customer))

@@ -48,10 +48,34 @@ def score(
 ) -> pa.Table:
     """One row for each open invoice (or each of `invoices` that is open), in SCORE_SCHEMA.
 
+    The action of each is that for it alone; `score_and_ask` gives what a plan of all needs.
+
     `as_of` is days since 1970-01-01; what happened or was recorded on it or later is not seen.
     Rows come in the order of invoice_id. An invoice issued on `as_of` itself is scored if asked
     by name.
     """
+    return score_and_ask(
+        ledger,
+        as_of,
+        model,
+        invoices=invoices,
+        economics=economics,
+        policy=policy,
+        telling=telling,
+    )[0]
+
+
+def score_and_ask(
+    ledger: Ledger,
+    as_of: int,
+    model: Bundle,
+    *,
+    invoices: Sequence[str] | None = None,
+    economics: Economics | None = None,
+    policy: Policy | None = None,
+    telling: Telling = USUAL_TELLING,
+) -> tuple[pa.Table, list[decisions.Asked]]:
+    """The scores, and the cases that the actions were decided on, in the same order."""
     check_book(model.model)
     economics = economics or Economics()
     prepared = landmarks.prepare(ledger.known_before(as_of + 1))
@@ -64,8 +88,9 @@ def score(
         )
         for at in range(0, len(asked), BLOCK)
     ]
-    table = pa.concat_tables(parts) if parts else SCORE_SCHEMA.empty_table()
-    return table.combine_chunks()
+    tables = [table for table, _ in parts]
+    table = pa.concat_tables(tables) if tables else SCORE_SCHEMA.empty_table()
+    return table.combine_chunks(), [asked_for for _, asked_for in parts]
 
 
 def check_book(model: LatePaymentModel) -> None:
@@ -104,7 +129,7 @@ def _score_block(
     economics: Economics,
     policy: Policy | None,
     telling: Telling,
-) -> pa.Table:
+) -> tuple[pa.Table, decisions.Asked]:
     day = np.full(len(invoice), known.as_of, np.int32)
     taken = landmarks.take(prepared, invoice, day, peers=peers)
     asked = Asked(prepared, invoice, known.as_of, taken, peers)
@@ -140,9 +165,10 @@ def _score_block(
         policy=policy,
     )
     columns["action"] = decisions.decide(asked_for, policy)
-    return pa.table(
+    table = pa.table(
         [pa.array(columns[field.name], field.type) for field in SCORE_SCHEMA], schema=SCORE_SCHEMA
     )
+    return table, asked_for
 
 
 def _invoice_columns(asked: Asked) -> dict[str, Any]:
