@@ -5,26 +5,21 @@ known day is strictly before `as_of - days`. What is known later cannot be reach
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache
 from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
 from pipelines.events import Counts, Events, Flags, Floats, Whole
+from pipelines.forms import forms_of
 
 Values = Any  # one value for each query of a block, or the one value of a single question
 Key = tuple[Hashable, ...]
 
 
-@cache
 def hot_primitives() -> ModuleType:
     """Their compiled forms where numba is installed, else NumPy's; both give the same bits."""
-    try:
-        from pipelines import as_of_compiled as forms
-    except ImportError:
-        from pipelines import as_of_numpy as forms  # type: ignore[no-redef]
-    return forms
+    return forms_of("as_of")
 
 
 class Reachable(Protocol):

@@ -14,10 +14,19 @@ Days = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Rounded = npt.NDArray[np.float32]
 Whole = npt.NDArray[np.integer]
 Flags = npt.NDArray[np.bool_]
 Column = Whole | Flags
+Kinds = npt.NDArray[np.int8]
 Followed = tuple[Counts, Counts, Counts, Flags, Flags, Flags, Days]
+Moved = tuple[Rows, Days, Days, Kinds, Counts]
+Cash = tuple[
+    tuple[Owners, Days, Days, Counts, Counts, Counts, Counts, Counts], tuple[Rows, Rows, Counts]
+]
+Reduced = tuple[Owners, Days, Counts, Counts, Counts, Counts]
+Spelled = tuple[Rows, Counts, Counts]
+Settled = tuple[Moved, Followed, tuple[Counts, Flags, Days, Days, Flags]]
 T = TypeVar("T")
 
 _DAY_BITS = 22  # holds any day within 1<<20 of 1970, NEVER and windows before it included

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from pipelines.block import hot_primitives
 from pipelines.dates import day_of_month, is_month_end, month, weekday
 from pipelines.events import (
     Counts,
@@ -11,12 +10,10 @@ from pipelines.events import (
     Flags,
     Floats,
     Whole,
-    different,
     firsts,
     highest_so_far,
-    keys,
-    owner_and_day,
 )
+from pipelines.forms import forms_of
 from pipelines.ledger import NEVER, Ledger, days
 from pipelines.ordering import order
 from pipelines.settlement import PAYMENT, Settlement
@@ -140,65 +137,44 @@ def _reduced(settlement: Settlement) -> dict[str, Events]:
     """What comes off the open amount and off the open invoices, once known and once due.
 
     Part-paid invoices and what they leave open are totals too: of what each movement changes.
+    Invoices within tolerance from the start are never open: they come off as they come.
     """
     move = settlement.movements
-    nil = np.flatnonzero(settlement.never_open)  # nothing is ever open on them: off as they come
-    is_short = (move.paid_cents > 0) & (move.open_cents > settlement.tolerance_cents[move.invoice])
-    none = np.zeros(len(nil), np.int64)
-    first = firsts(move.invoice)
-    columns = {
-        "amount": np.append(move.applied_cents, settlement.amount_cents[nil]),
-        "closed": np.append(move.settles.astype(np.int64) - move.reopens, none + 1),
-        "short": np.append(_change(is_short.astype(np.int64), first), none),
-        "residual": np.append(_change(np.where(is_short, move.open_cents, 0), first), none),
-    }
-    invoice = np.append(move.invoice, nil)
-    owner = settlement.customer[invoice]
-    known = np.append(_known(settlement), settlement.known_day[nil])
-    once_due = np.maximum(known, settlement.due_day[invoice])
+    found = forms_of("streaming").reduced(
+        move.invoice,
+        move.known_day,
+        move.applied_cents,
+        move.open_cents,
+        move.paid_cents,
+        move.settles,
+        move.reopens,
+        settlement.customer,
+        settlement.known_day,
+        settlement.due_day,
+        settlement.tolerance_cents,
+        settlement.amount_cents,
+        settlement.never_open,
+    )
     customers = len(settlement.customer_ids)
+    names = ("amount", "closed", "short", "residual")
     return {
-        "reduced": Events.of(owner, known, customers, **columns),
-        "reduced_due": Events.of(owner, once_due, customers, **columns),
+        name: Events(owner, day, customers, **dict(zip(names, columns, strict=True)))
+        for name, (owner, day, *columns) in zip(("reduced", "reduced_due"), found, strict=True)
     }
-
-
-def _change(values: Counts, first: Flags) -> Counts:
-    """What each row adds to the one before; an invoice begins at 0."""
-    before = np.append(0, values[:-1])[: len(values)]
-    return values - np.where(first, 0, before)
 
 
 def _oldest_overdue(settlement: Settlement) -> Events:
     """For each customer, the due day of the oldest invoice overdue, each time that may change."""
-    customers = len(settlement.customer_ids)
-    invoice, begin, end = _overdue_spells(settlement)
-    owner = settlement.customer[invoice]
-    ended = end < NEVER
-    points = different(np.append(keys(owner, begin), keys(owner[ended], end[ended])))
-
-    # Oldest first, each spell covers the points of its time that no older one has covered.
-    rows = order(owner, settlement.due_day[invoice])
-    first = np.searchsorted(points, keys(owner, begin))[rows]
-    stop = np.searchsorted(points, keys(owner, end))[rows]  # NEVER sorts after the owner's points
-    cover = hot_primitives().first_cover(first, stop, len(points), len(rows))
-    due_day = np.append(settlement.due_day[invoice[rows]], NEVER)[cover]
-    return Events(*owner_and_day(points), customers, due_day=due_day)
-
-
-def _overdue_spells(settlement: Settlement) -> tuple[Counts, Days, Days]:
-    """Each time an invoice is seen open past its due date: the invoice, since when, until when."""
     move = settlement.movements
-    turn = np.flatnonzero(move.settles | move.reopens)
-    some = np.flatnonzero(~settlement.never_open)
-    invoice = np.append(some, move.invoice[turn])
-    day = np.append(settlement.known_day[some], _known(settlement)[turn])
-    opens = np.append(np.ones(len(some), bool), move.reopens[turn])
-
-    # By invoice its openings and settlements alternate, so each opening ends at the row after it.
-    rows = np.argsort(invoice, kind="stable")
-    invoice, day, opens = invoice[rows], day[rows], opens[rows]
-    next_day = np.where(np.append(invoice[1:] == invoice[:-1], False), np.append(day[1:], 0), NEVER)
-    begin = np.maximum(day, settlement.due_day[invoice])
-    spell = np.flatnonzero(opens & (begin < next_day))
-    return invoice[spell], begin[spell].astype(np.int32), next_day[spell].astype(np.int32)
+    owner, day, due_day = forms_of("streaming").oldest_overdue(
+        move.invoice,
+        move.known_day,
+        move.settles,
+        move.reopens,
+        settlement.customer,
+        settlement.known_day,
+        settlement.due_day,
+        settlement.never_open,
+        int(NEVER),
+    )
+    return Events(owner, day, len(settlement.customer_ids), due_day=due_day)

@@ -8,6 +8,7 @@ failed one is in quarantine (`pipelines/quarantine.py`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,11 @@ __all__ = [
     "Table",
     "Violation",
     "cents",
+    "claims",
     "conform",
     "date_column",
     "days",
+    "floats",
     "issue_days",
     "rows_of",
     "rows_of_each",
@@ -148,9 +151,13 @@ def conform(columns: pa.Table | Mapping[str, Sequence[Any]], *, to: Table) -> pa
         else max((len(v) for v in given.values()), default=0)
     )
 
+    @cache  # the absent columns of a type are one and the same
+    def nothing(kind: pa.DataType) -> pa.Array:
+        return pa.nulls(rows, kind)
+
     def array(name: str, kind: pa.DataType) -> pa.Array:
         if name not in names:
-            return pa.nulls(rows, kind)
+            return nothing(kind)
         values = given[name]
         if isinstance(values, pa.ChunkedArray):
             values = values.combine_chunks()
@@ -164,7 +171,7 @@ NEVER = np.int32(1 << 20)  # a day that does not come: what has not happened, ha
 
 def days(column: pa.ChunkedArray | pa.Array, *, missing: int = int(NEVER)) -> np.ndarray:
     """A date column as int32 days since 1970-01-01, with `missing` where it is null."""
-    return whole_numbers(_whole(column), np.int32, missing)
+    return numbers(_whole(column), np.int32, missing)
 
 
 def date_column(days: npt.NDArray[np.float64]) -> pa.Array:
@@ -175,7 +182,27 @@ def date_column(days: npt.NDArray[np.float64]) -> pa.Array:
 
 def cents(column: pa.ChunkedArray | pa.Array, *, missing: int = 0) -> np.ndarray:
     """A money column as int64 cents, with `missing` where it is null."""
-    return whole_numbers(_whole(column), np.int64, missing)
+    return numbers(_whole(column), np.int64, missing)
+
+
+def floats(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """A column of float64, NaN where it is null."""
+    return numbers(_whole(column), np.float64, np.nan)
+
+
+def claims(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """A column of true and false as int8 1 and 0, with -1 where it is null."""
+    whole = _whole(column)
+    begin, end = whole.offset, whole.offset + len(whole)
+    if begin == end:
+        return np.empty(0, np.int8)
+    told, values = whole.buffers()
+    claim = _bits(values, end)[begin:].view(np.int8)
+    return np.where(_bits(told, end)[begin:], claim, np.int8(-1)) if whole.null_count else claim
+
+
+def _bits(buffer: pa.Buffer, end: int) -> np.ndarray:
+    return np.unpackbits(np.frombuffer(buffer, np.uint8), count=end, bitorder="little")
 
 
 def rows_of(ids: pa.ChunkedArray | pa.Array, *, among: pa.ChunkedArray | pa.Array) -> np.ndarray:
@@ -193,13 +220,15 @@ def rows_of_each(
     if not len(ids):
         return [np.empty(0, np.int64) for _ in pieces]
     found = pc.index_in(ids, value_set=_whole(among), skip_nulls=True)
-    rows = whole_numbers(found, np.int32, -1).astype(np.int64)
+    rows = numbers(found, np.int32, -1).astype(np.int64)
     ends = np.cumsum([len(piece) for piece in pieces])
     return [rows[end - len(piece) : end] for piece, end in zip(pieces, ends.tolist(), strict=True)]
 
 
-def whole_numbers(column: pa.Array, kind: type[np.integer], missing: int) -> np.ndarray:
-    """A column of dates or whole numbers of this size, read where Arrow keeps it.
+def numbers(
+    column: pa.Array, kind: type[np.int32 | np.int64 | np.float64], missing: float
+) -> np.ndarray:
+    """A column of dates or numbers of this size, read where Arrow keeps it.
 
     Arrow's own conversions cost as much as all the rest for one customer's few rows.
     """
@@ -209,11 +238,10 @@ def whole_numbers(column: pa.Array, kind: type[np.integer], missing: int) -> np.
     if begin == end:
         return np.empty(0, kind)
     told, values = column.buffers()
-    numbers = np.frombuffer(values, kind, end)[begin:]
+    read = np.frombuffer(values, kind, end)[begin:]
     if not column.null_count:
-        return numbers
-    is_told = np.unpackbits(np.frombuffer(told, np.uint8), count=end, bitorder="little")[begin:]
-    return np.where(is_told, numbers, kind(missing))
+        return read.copy()  # Arrow's own may not be written to, and would be compiled for apart
+    return np.where(_bits(told, end)[begin:], read, kind(missing))
 
 
 def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:

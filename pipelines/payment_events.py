@@ -3,10 +3,10 @@
 import numpy as np
 
 from pipelines.dates import is_month_end, weekday
-from pipelines.events import Days, Events, Flags, Whole, firsts, highest_so_far
+from pipelines.events import Events
+from pipelines.forms import forms_of
 from pipelines.ledger import NEVER, Ledger, cents, days
-from pipelines.ordering import order
-from pipelines.settlement import CREDIT_NOTE, PAYMENT, Settlement
+from pipelines.settlement import CREDIT_NOTE, Settlement
 
 
 def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
@@ -20,35 +20,43 @@ def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
 
 
 def _paid(settlement: Settlement, free: Events) -> dict[str, Events]:
+    """Cash, and the days on which a customer paid, each once, when it became known.
+
+    A payment booked after a later one neither adds a day nor splits a gap that has been seen.
+    Payments of a run are those of one day, known together, for more than one invoice.
+    """
     move, customers = settlement.movements, len(settlement.customer_ids)
-    cash = np.flatnonzero(move.kind != CREDIT_NOTE)
-    invoice = move.invoice[cash]
-    is_open = move.open_cents[cash] > settlement.tolerance_cents[invoice]
-
-    owner = np.concatenate([settlement.customer[invoice], free.owner])
-    known = np.maximum(move.known_day[cash], settlement.known_day[invoice])
-    known = np.concatenate([known, free.day])
-    day = np.concatenate([move.day[cash], free.columns["paid_day"]]).astype(np.int32)
-    amount = np.concatenate([move.amount_cents[cash], free.columns["amount"]])
-    receipt = (amount > 0) & np.concatenate(
-        [move.kind[cash] == PAYMENT, free.columns["amount"] > 0]
+    cash, (new, later, gap) = forms_of("streaming").paid(
+        move.kind,
+        move.invoice,
+        move.known_day,
+        move.day,
+        move.amount_cents,
+        move.open_cents,
+        settlement.customer,
+        settlement.known_day,
+        settlement.tolerance_cents,
+        free.owner,
+        free.day,
+        free.columns["paid_day"],
+        free.columns["amount"],
+        int(NEVER),
     )
-    payee = np.concatenate([invoice, np.full(len(free), -1)])
-    partial = np.concatenate([is_open, np.zeros(len(free), bool)]) & receipt
-
-    rows = order(owner, known, day)
-    owner, known, day, receipt = owner[rows], known[rows], day[rows], receipt[rows]
-    paid = Events(
-        owner,
-        known,
-        customers,
-        amount=amount[rows],
-        receipt=receipt,
-        partial=partial[rows],
-        in_run=_in_run(owner, known, day, payee[rows], receipt),
-        latest=highest_so_far(owner, np.where(receipt, day, -int(NEVER))),
-    )
-    return {"paid": paid, **_paydays(paid, day)}
+    owner, known, day, *columns = cash
+    names = ("amount", "receipt", "partial", "in_run", "latest")
+    paid_day = day[new]
+    return {
+        "paid": Events(owner, known, customers, **dict(zip(names, columns, strict=True))),
+        "paydays": Events(
+            owner[new],
+            known[new],
+            customers,
+            paid_day=paid_day,
+            weekday=weekday(paid_day),
+            month_end=is_month_end(paid_day),
+        ),
+        "gaps": Events(owner[later], known[later], customers, gap=gap),
+    }
 
 
 def _unallocated(ledger: Ledger, settlement: Settlement) -> Events:
@@ -70,42 +78,6 @@ def _unallocated(ledger: Ledger, settlement: Settlement) -> Events:
         amount=np.concatenate([amount[mine], -amount[back]]),
         paid_day=np.concatenate([paid_day[mine], paid_day[back]]),
     )
-
-
-def _in_run(owner: Whole, known: Days, day: Days, invoice: Whole, receipt: Flags) -> Flags:
-    """Payments of a run: those of one day, known together, for more than one invoice."""
-    rows = np.flatnonzero(receipt & (invoice >= 0))
-    run = np.zeros(len(owner), bool)
-    if len(rows):
-        starts = np.flatnonzero(firsts(owner[rows]) | firsts(known[rows]) | firsts(day[rows]))
-        lowest = np.minimum.reduceat(invoice[rows], starts)
-        several = lowest < np.maximum.reduceat(invoice[rows], starts)
-        run[rows] = np.repeat(several, np.diff(np.append(starts, len(rows))))
-    return run
-
-
-def _paydays(paid: Events, day: Days) -> dict[str, Events]:
-    """The days on which a customer paid, each once, when it became known.
-
-    A payment booked after a later one neither adds a day nor splits a gap that has been seen.
-    """
-    latest, owner = paid.columns["latest"], paid.owner
-    before = np.append(-int(NEVER), latest[:-1])[: len(latest)]
-    before = np.where(firsts(owner), -int(NEVER), before)
-    new = np.flatnonzero(latest > before)
-    later = new[before[new] > -int(NEVER)]
-    customers = paid.owners
-    return {
-        "paydays": Events(
-            owner[new],
-            paid.day[new],
-            customers,
-            paid_day=day[new],
-            weekday=weekday(day[new]),
-            month_end=is_month_end(day[new]),
-        ),
-        "gaps": Events(owner[later], paid.day[later], customers, gap=latest[later] - before[later]),
-    }
 
 
 def _credited(ledger: Ledger, settlement: Settlement) -> Events:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines import calendars, references
-from pipelines.block import hot_primitives
+from pipelines.forms import forms_of
 from pipelines.ledger import NEVER, Ledger, cents, days, issue_days
-from pipelines.ordering import Rows, order
+from pipelines.ordering import Rows
 from pipelines.references import References
 
 Days = npt.NDArray[np.int32]
@@ -77,43 +77,45 @@ def settle(
     tolerance_share: float = TOLERANCE_SHARE,
 ) -> Settlement:
     """The ledger's invoices settled to the cent; cash discounts taken count as paid."""
-    invoices = ledger.invoices
-    amount = cents(invoices["amount_cents"])
-    tolerance = np.maximum(tolerance_cents, _share_of(amount, round(tolerance_share * _PARTS)))
+    invoices, payments, notes = ledger.invoices, ledger.payments, ledger.credit_notes
     refers = references.of(ledger)
+    amount = cents(invoices["amount_cents"])
     customer = refers.customer["invoices"].astype(np.int32)
-    issue_day = issue_days(invoices).astype(np.int32)
+    issue_day = issue_days(invoices)
     known_day = np.maximum(issue_day, days(invoices["recorded_at"], missing=-int(NEVER)))
     raw_due_day = days(invoices["due_date"])
-    movements = _apply(_movements(ledger, refers), amount, tolerance)
-
-    # An invoice within tolerance from the start is never open. Otherwise the last movement that
-    # settled or reopened an invoice tells its state: later ones are assigned over earlier ones.
-    nil = amount <= tolerance
-    settled_day = np.where(nil, issue_day, NEVER).astype(np.int32)
-    settled_known_day = np.where(nil, known_day, NEVER).astype(np.int32)
-    cancelled = np.zeros(len(amount), bool)
-    turns = np.flatnonzero(movements.settles | movements.reopens)
-    rows, closes = movements.invoice[turns], movements.settles[turns]
-    settled_day[rows] = np.where(closes, movements.reached_day[turns], NEVER)
-    known = np.maximum(movements.known_day, known_day[movements.invoice])
-    settled_known_day[rows] = np.where(closes, known[turns], NEVER)
-    cancelled[rows] = movements.cancels[turns]
-
+    moved, followed, state = forms_of("settling").settled(
+        refers.invoice["payments"],
+        days(payments["paid_on"]),
+        days(payments["returned_on"]),
+        days(payments["recorded_at"], missing=-int(NEVER)),
+        cents(payments["amount_cents"]) + cents(payments["discount_taken_cents"]),
+        refers.invoice["credit_notes"],
+        days(notes["issued_on"]),
+        days(notes["recorded_at"], missing=-int(NEVER)),
+        cents(notes["amount_cents"]),
+        amount,
+        issue_day,
+        known_day,
+        tolerance_cents,
+        round(tolerance_share * _PARTS),
+        int(NEVER),
+    )
+    allowed, nil, settled_day, settled_known_day, cancelled = state
     return Settlement(
         customer=customer,
         customer_ids=refers.customer_ids,
         issue_day=issue_day,
-        known_day=known_day.astype(np.int32),
+        known_day=known_day,
         due_day=calendars.roll(raw_due_day, _countries(ledger, refers, customer)),
         raw_due_day=raw_due_day,
         amount_cents=amount,
-        tolerance_cents=tolerance,
+        tolerance_cents=allowed,
         never_open=nil,
         settled_day=settled_day,
         settled_known_day=settled_known_day,
         cancelled=cancelled,
-        movements=movements,
+        movements=Movements(*moved, *followed),
         refers=refers,
     )
 
@@ -144,86 +146,8 @@ def _state(settlement: Settlement, as_of: int) -> tuple[Flags, Cents]:
     return known & (left > settlement.tolerance_cents), left
 
 
-def _share_of(amount: Cents, parts: int) -> Cents:
-    """floor(amount * parts / 1,000,000), without ever leaving 64 bits."""
-    whole = amount // _PARTS
-    rest = amount - whole * _PARTS
-    share: Cents = whole * parts + rest * parts // _PARTS
-    return share
-
-
 def _countries(ledger: Ledger, refers: References, customer: npt.NDArray[np.int32]) -> pa.Array:
     """Each invoice's country, null where its customer or the customer's country is not known."""
     row = refers.customer_rows()[customer]
     country = ledger.customers["country"].combine_chunks()
     return country.take(pa.array(row, mask=row < 0))
-
-
-@dataclass(frozen=True)
-class _Given:
-    invoice: Rows
-    known_day: Days
-    day: Days
-    kind: npt.NDArray[np.int8]
-    amount_cents: Cents
-
-
-def _movements(ledger: Ledger, refers: References) -> _Given:
-    """Payments, returned payments and credit notes that name an invoice of the ledger, in order."""
-    payments, credit_notes = ledger.payments, ledger.credit_notes
-    paid_for, credited = refers.invoice["payments"], refers.invoice["credit_notes"]
-    paid = cents(payments["amount_cents"]) + cents(payments["discount_taken_cents"])
-    paid_day, returned_day = days(payments["paid_on"]), days(payments["returned_on"])
-    booked = days(payments["recorded_at"], missing=-int(NEVER))
-    paid_known = np.maximum(paid_day, booked)
-    back = returned_day < NEVER
-    issued_day = days(credit_notes["issued_on"])
-
-    parts = (
-        (paid_for, paid_known, paid_day, PAYMENT, paid),
-        (
-            paid_for[back],
-            np.maximum(paid_known, returned_day)[back],
-            np.maximum(paid_day, returned_day)[back],
-            RETURN,
-            -paid[back],
-        ),
-        (
-            credited,
-            np.maximum(issued_day, days(credit_notes["recorded_at"], missing=-int(NEVER))),
-            issued_day,
-            CREDIT_NOTE,
-            cents(credit_notes["amount_cents"]),
-        ),
-    )
-    invoice, known, day, amount = (
-        np.concatenate([part[column] for part in parts]) for column in (0, 1, 2, 4)
-    )
-    kind = np.repeat(
-        np.array([part[3] for part in parts], np.int8), [len(part[0]) for part in parts]
-    )
-    found = np.flatnonzero(invoice >= 0)
-    rows = found[order(invoice[found], known[found], day[found], amount[found], kind[found])]
-    return _Given(invoice[rows], known[rows], day[rows], kind[rows], amount[rows])
-
-
-def _apply(given: _Given, amount: Cents, tolerance: Cents) -> Movements:
-    """Follows each invoice's open amount from movement to movement."""
-    is_credit = given.kind == CREDIT_NOTE
-    applied, left, paid, settles, reopens, cancels, reached = hot_primitives().follow(
-        given.invoice, given.day, given.amount_cents, is_credit, amount, tolerance
-    )
-    return Movements(
-        invoice=given.invoice,
-        known_day=given.known_day,
-        day=given.day,
-        kind=given.kind,
-        amount_cents=given.amount_cents,
-        applied_cents=applied,
-        open_cents=left,
-        paid_cents=paid,
-        settles=settles,
-        reopens=reopens,
-        cancels=cancels,
-        reached_day=reached,
-    )

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.events import Events, firsts
-from pipelines.ledger import Ledger, cents, days
+from pipelines.ledger import Ledger, cents, claims, days, floats, rows_of
 from pipelines.ordering import Rows, order
 from pipelines.settlement import Settlement
 
@@ -40,11 +40,13 @@ def _ratings(ratings: pa.Table, owner: Rows, customers: int) -> tuple[Events, Ev
     if not len(owner):
         return Events.none(customers, "safety"), Events.none(customers, "change")
     safety, is_told = _safety(ratings)
-    agency = ratings["provider"].fill_null("").combine_chunks().dictionary_encode()
+    provider = ratings["provider"]
+    named = provider.fill_null("") if provider.null_count else provider
+    agency = rows_of(named, among=named)  # the first row of each
     told = np.flatnonzero((owner >= 0) & is_told)
     owner, safety, day = owner[told], safety[told], days(ratings["rated_on"])[told]
 
-    pair = owner * max(len(agency.dictionary), 1) + agency.indices.to_numpy()[told]
+    pair = owner * len(agency) + agency[told]
     rows = order(pair, day, safety)
     again = np.flatnonzero(~firsts(pair[rows]))
     now, before = rows[again], rows[again - 1]
@@ -56,11 +58,8 @@ def _ratings(ratings: pa.Table, owner: Rows, customers: int) -> tuple[Events, Ev
 
 def _safety(ratings: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Each score from 0 to 1 (the safest) in whole millionths, and where its scale tells it."""
-    score, low, high = (
-        ratings[column].to_numpy()  # NaN where it is null
-        for column in ("score", "scale_min", "scale_max")
-    )
-    is_safer = ratings["higher_is_safer"].cast(pa.int8()).fill_null(-1).to_numpy()
+    score, low, high = (floats(ratings[column]) for column in ("score", "scale_min", "scale_max"))
+    is_safer = claims(ratings["higher_is_safer"])
     is_told = (is_safer >= 0) & (high > low)
     with np.errstate(all="ignore"):
         share = np.where(is_told, (score - low) / (high - low), 0.0)

@@ -1,13 +1,12 @@
-import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain import without_numba
 
-import pipelines
-from pipelines import block as window
 from pipelines.as_of import Node, as_of, evaluate, fill, largest, which_largest
 from pipelines.events import Events, Floats
 from pipelines.stream import Stream
@@ -17,14 +16,10 @@ DAYS, VALUES = st.integers(0, 40), st.integers(-9, 9)
 
 
 @pytest.fixture(params=["compiled", "numpy"])
-def forms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def forms(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each test runs with the compiled primitives, and as if numba were not installed."""
-    if request.param == "numpy":
-        monkeypatch.delattr(pipelines, "as_of_compiled", raising=False)
-        monkeypatch.setitem(sys.modules, "pipelines.as_of_compiled", None)
-    window.hot_primitives.cache_clear()
-    yield request.param
-    window.hot_primitives.cache_clear()
+    with without_numba() if request.param == "numpy" else nullcontext():
+        yield request.param
 
 
 def ask(node: Node, rows: list[tuple[int, int, int]], *questions: tuple[int, int]) -> Floats:

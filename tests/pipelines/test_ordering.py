@@ -1,7 +1,7 @@
 from random import Random
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.ordering import order
@@ -11,6 +11,7 @@ ROWS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(ROWS, st.randoms())
 def test_rows_come_by_owner_day_and_value_whatever_their_order_was(
     rows: list[tuple[int, int, int]], random: Random

@@ -8,11 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from ledgers import BASE
+from plain import without_numba
 
-import pipelines
 from models import unknown, wording
 from models.reasons import CAUSES
-from pipelines import block as window
 from pipelines import features, streams, synthetic
 from pipelines.events import Floats
 from pipelines.features import BOOK, Feature, Peers
@@ -81,16 +80,11 @@ def test_one_customer_alone_gets_the_same_bits_as_in_the_portfolio(ledger: Ledge
             assert values.tobytes() == everybody[invoice].tobytes()
 
 
-def test_without_numba_the_whole_book_has_the_same_bits(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_numba_the_whole_book_has_the_same_bits(ledger: Ledger) -> None:
     peers = Peers.build(ledger, settle(ledger))
     compiled = of_all_invoices(ledger, peers)
-    monkeypatch.delattr(pipelines, "as_of_compiled", raising=False)
-    monkeypatch.setitem(sys.modules, "pipelines.as_of_compiled", None)
-    window.hot_primitives.cache_clear()
-    plain = of_all_invoices(ledger, peers)
-    window.hot_primitives.cache_clear()
+    with without_numba():
+        plain = of_all_invoices(ledger, peers)
     assert all(plain[invoice].tobytes() == compiled[invoice].tobytes() for invoice in compiled)
 
 
