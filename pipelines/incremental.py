@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipelines import features, stable_hash, streams
 from pipelines.as_of import evaluate
 from pipelines.buckets import NAMES_INVOICES
-from pipelines.events import Counts, Days, Flags, Floats
+from pipelines.events import Counts, Days, Flags, Floats, Rounded
 from pipelines.features import BOOK, Peers
 from pipelines.features.peers import PEERS
 from pipelines.ledger import NEVER, Ledger, days, issue_days, rows_of
@@ -65,9 +65,12 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Answers:
-    """The book's values, one row for each question, and how many of them were kept."""
+    """The book's values, one row for each question, and how many of them were kept.
 
-    values: Floats
+    They are float32, as the model reads them: each the book's own value rounded once.
+    """
+
+    values: Rounded
     kept: int
 
 
@@ -155,11 +158,12 @@ def answer(
     if asked.sum() < FEW * len(asked):
         part, mine = _of_customers(ledger, settlement, asked)
         settled, row = settle(part), np.searchsorted(mine, row)
-    made = features.compute(streams.build(part, settled), row, as_of[new], peers)
+    made = np.empty((len(row), len(BOOK)), np.float32, order="F")
+    features.fill(made, streams.build(part, settled), row, as_of[new], peers)
     if earlier is None:
         return Answers(made, 0)
 
-    values = np.empty((len(invoice), len(BOOK)), order="F")
+    values = np.empty((len(invoice), len(BOOK)), np.float32, order="F")
     values[new] = made
     old = np.flatnonzero(~new)
     of_peers = _of_peers(ledger, settlement, invoice[old], as_of[old], peers)
@@ -170,9 +174,9 @@ def answer(
     return Answers(values, len(old))
 
 
-def same_bits(found: Floats, expected: Floats) -> Flags:
+def same_bits(found: Rounded, expected: Rounded) -> Flags:
     """Where two tables of values have the same bits, or both have nothing."""
-    equal: Flags = found.view(np.int64) == expected.view(np.int64)
+    equal: Flags = found.view(np.int32) == expected.view(np.int32)
     return equal | (np.isnan(found) & np.isnan(expected))
 
 

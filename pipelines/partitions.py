@@ -139,7 +139,7 @@ def compute(
 
 
 def read(folder: str | Path) -> Iterator[pa.Table]:
-    """A finished run's answers, bucket by bucket: invoice_id, as_of and the book's columns."""
+    """A finished run's answers, bucket by bucket: invoice_id, as_of and the book in float32."""
     folder = Path(folder)
     for number in range(len(_facts(folder)["rows"])):
         yield pq.read_table(folder / f"bucket={number:04d}" / "features.parquet")
@@ -275,7 +275,7 @@ def _facts(folder: Path) -> _Facts:
 @cache
 def _way() -> str:
     """What decides the bits, but the data: the book, and what it is worked out with."""
-    made_with = [f"{name} {version(name)}" for name in _DECIDES_BITS]
+    made_with = [f"{name} {version(name)}" for name in _DECIDES_BITS] + ["float32"]
     return hashlib.sha256(repr((features.fingerprint(), made_with)).encode()).hexdigest()
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgers import BASE, Rows, ledger_rows, to_ledger
+from thorough import examples
 
 from pipelines import incremental, partitions, synthetic
 from pipelines.features import BOOK
@@ -155,7 +156,7 @@ def test_an_earlier_run_must_fit(ledger: Ledger, on_monday: Run, tmp_path: Path)
     assert sum(table.num_rows for table in read(on_monday.folder)) == on_monday.rows
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     before=ledger_rows(),
     after=ledger_rows(),

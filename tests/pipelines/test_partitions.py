@@ -17,6 +17,7 @@ from dying_tasks import compute_and_die
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgers import BASE, Rows, drawn, ledger_rows, to_ledger
+from thorough import examples
 
 from pipelines import buckets, synthetic, workers
 from pipelines.features import Peers
@@ -61,7 +62,7 @@ def assert_same_bits(run: Run, expected: pa.Table) -> None:
     for name in ("invoice_id", "as_of"):
         assert found[name].equals(expected[name]), name
     for name in expected.column_names[2:]:
-        bits = [table[name].to_numpy().view(np.int64) for table in (found, expected)]
+        bits = [table[name].to_numpy().view(np.int32) for table in (found, expected)]
         np.testing.assert_array_equal(*bits, err_msg=name)
 
 
@@ -75,7 +76,7 @@ def test_any_number_of_partitions_gives_the_bits_of_one_piece(
     assert_same_bits(run, whole(ledger, questions))
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=ledger_rows(), day=st.integers(BASE - 1, BASE + 600))
 def test_nasty_ledgers_give_the_same_bits_in_parts(rows: Rows, day: int) -> None:
     ledger = to_ledger(rows)
@@ -86,6 +87,16 @@ def test_nasty_ledgers_give_the_same_bits_in_parts(rows: Rows, day: int) -> None
             for number, asked in enumerate(questions):
                 run = compute(split, Path(folder) / f"out-{number}", questions=asked)
                 assert_same_bits(run, whole(ledger, asked))
+
+
+@settings(max_examples=examples(2), deadline=None, suppress_health_check=list(HealthCheck))
+@given(rows=ledger_rows(), day=st.integers(BASE - 1, BASE + 600))
+def test_nasty_ledgers_give_the_same_bits_on_a_cluster(cluster: str, rows: Rows, day: int) -> None:
+    ledger, asked = to_ledger(rows), Questions.on_issue(as_of=day)
+    with TemporaryDirectory() as folder:
+        split = partition(ledger, Path(folder) / "in", partitions=2)
+        run = compute(split, Path(folder) / "out", questions=asked, scheduler=cluster)
+        assert_same_bits(run, whole(ledger, asked))
 
 
 def test_files_of_a_ledger_are_split_like_the_ledger_in_memory(
