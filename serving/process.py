@@ -4,6 +4,7 @@ What training needs and serving must not have is kept out before anything of our
 pyarrow imports pandas by itself wherever it is installed, and other libraries may slip in unseen.
 """
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -41,4 +42,7 @@ def service() -> "FastAPI":
     from pipelines.settings import Settings
     from serving.app import create_app
 
-    return create_app(Settings())
+    application = create_app(Settings())
+    gc.collect()
+    gc.freeze()  # what has been made so far stays: no request waits for a search through it
+    return application
