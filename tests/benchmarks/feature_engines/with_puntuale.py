@@ -5,9 +5,8 @@ The answers are float32, as the model reads them; `--float64` asks for the book'
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,43 +25,54 @@ CORES = int(sys.argv[sys.argv.index("--cores") + 1]) if "--cores" in sys.argv el
 KIND = np.float64 if "--float64" in sys.argv else np.float32
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a bucket's answers go: some rows of all columns."""
+
+    invoice: np.ndarray
+    t: np.ndarray
+    values: np.ndarray
+
+
+Task = Callable[[Path, Path, list[str], Place], None]
+
+
 def run(folder: Path, dates: list[str], rows: int) -> Columns:
     """The 54 features of all invoices."""
-    return _together(folder, FEATURES, partial(of_bucket, dates=dates), len(dates))
+    return _together(folder, FEATURES, of_bucket, dates)
 
 
-def of_bucket(files: tuple[Path, Path], *, dates: list[str]) -> tuple[np.ndarray, ...]:
-    ledger, number = read(*files)
+def of_bucket(invoices: Path, payments: Path, dates: list[str], to: Place) -> None:
+    ledger, number = read(invoices, payments)
     settlement = settle(ledger)
     streamed = streams.build(ledger, settlement)
-    asked = [DATES[date](settlement.issue_day, settlement.due_day) for date in dates]
-    invoice, as_of = np.tile(np.arange(len(number)), len(dates)), np.concatenate(asked)
-    values = np.empty((len(NODES), len(as_of)), KIND).T
+    invoice = np.tile(np.arange(len(number)), len(dates))
+    to.invoice[:] = number[invoice]
+    to.t[:] = np.concatenate(
+        [DATES[date](settlement.issue_day, settlement.due_day) for date in dates]
+    )
     fill(
-        values,
+        to.values,
         NODES,
         streamed.events,
         owners={"customer": streamed.customer[invoice], "invoice": invoice},
-        as_of=as_of,
+        as_of=to.t,
         inputs={name: column[invoice] for name, column in streamed.inputs.items()},
     )
-    return number[invoice], as_of, values
 
 
 def whole_book(folder: Path, dates: list[str], rows: int) -> Columns:
     """Every feature of the book, the peers' rates among them."""
-    return _together(folder, list(BOOK), of_bucket_with_peers, 1)
+    return _together(folder, list(BOOK), of_bucket_with_peers, dates)
 
 
-def of_bucket_with_peers(files: tuple[Path, Path]) -> tuple[np.ndarray, ...]:
-    ledger, number = read(*files)
+def of_bucket_with_peers(invoices: Path, payments: Path, dates: list[str], to: Place) -> None:
+    ledger, number = read(invoices, payments)
     settlement = settle(ledger)
     peers = Peers.build(ledger, settlement)
-    as_of = settlement.issue_day
     streamed = streams.build(ledger, settlement)
-    values = np.empty((len(BOOK), len(as_of)), KIND).T
-    features.fill(values, streamed, np.arange(len(number)), as_of, peers)
-    return number, as_of, values
+    to.invoice[:], to.t[:] = number, settlement.issue_day
+    features.fill(to.values, streamed, np.arange(len(number)), to.t, peers)
 
 
 def read(invoices: Path, payments: Path) -> tuple[Ledger, np.ndarray]:
@@ -77,36 +87,25 @@ def read(invoices: Path, payments: Path) -> tuple[Ledger, np.ndarray]:
     return ledger, table["invoice"].to_numpy()
 
 
-def _together(
-    folder: Path,
-    names: list[str],
-    task: Callable[[tuple[Path, Path]], tuple[np.ndarray, ...]],
-    days: int,
-) -> Columns:
-    """The buckets one below the other."""
+def _together(folder: Path, names: list[str], task: Task, dates: list[str]) -> Columns:
+    """The buckets one below the other: each is written straight to its place, by whichever core."""
     pa.set_cpu_count(1)
-    buckets = _buckets(folder)
-    rows = days * sum(pq.read_metadata(invoices).num_rows for invoices, _ in buckets)
-    columns = {"invoice": np.empty(rows, np.int64), "t": np.empty(rows, np.int32)}
-    columns |= dict(zip(names, np.empty((len(names), rows), KIND), strict=True))
-    # What the warm-up compiled here, the forked processes have too.
-    several = CORES > 1 and len(buckets) > 1
-    pool = ProcessPoolExecutor(CORES, get_context("fork")) if several else None
-    begin = 0
-    for invoice, as_of, values in (pool.map if pool else map)(task, buckets):
-        here = slice(begin, begin + len(values))
-        begin += len(values)
-        columns["invoice"][here], columns["t"][here] = invoice, as_of
-        for at, name in enumerate(names):
-            columns[name][here] = values[:, at]
-    if pool:
-        pool.shutdown()
-    return columns
+    files = sorted(folder.glob("invoices-*.parquet"))
+    ends = len(dates) * np.cumsum([pq.read_metadata(invoices).num_rows for invoices in files])
+    rows = int(ends[-1])
+    whole = Place(
+        np.empty(rows, np.int64), np.empty(rows, np.int32), np.empty((len(names), rows), KIND)
+    )
 
+    def of(invoices: Path, begin: int, end: int) -> None:
+        here = slice(begin, end)
+        payments = invoices.with_name(invoices.name.replace("invoices", "payments"))
+        to = Place(whole.invoice[here], whole.t[here], whole.values[:, here].T)
+        task(invoices, payments, dates, to)
 
-def _buckets(folder: Path) -> list[tuple[Path, Path]]:
-    invoices = sorted(folder.glob("invoices-*.parquet"))
-    return [(path, path.with_name(path.name.replace("invoices", "payments"))) for path in invoices]
+    with ThreadPoolExecutor(CORES) as threads:
+        list(threads.map(of, files, np.append(0, ends[:-1]).tolist(), ends.tolist()))
+    return {"invoice": whole.invoice, "t": whole.t, **dict(zip(names, whole.values, strict=True))}
 
 
 if __name__ == "__main__":
