@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -178,8 +179,8 @@ def cause_hint(values: Columns, signals: Sequence[Sequence[Signal]]) -> Hints:
     """The likely cause of each row's delay, from its feature columns and its signals."""
     columns = {**values, **warnings.severities(signals)}
     every = [evidence for cause in CAUSES for evidence in cause.evidence]
-    names = set().union(*(claim.names for evidence in every for claim in evidence.claims))
-    require(columns, names, for_what="the rules of the cause")
+    needed = set().union(*(claim.names for evidence in every for claim in evidence.claims))
+    require(columns, needed, for_what="the rules of the cause")
 
     rows = len(signals)
     seen = {e.code: np.broadcast_to(e.seen(columns), (rows,)) for e in every}
@@ -191,9 +192,12 @@ def cause_hint(values: Columns, signals: Sequence[Sequence[Signal]]) -> Hints:
         for evidence in cause.evidence:
             count += seen[evidence.code]
         named = undecided & (count >= cause.enough)
-        for i in np.flatnonzero(named):
+        rows_named = np.flatnonzero(named)
+        names = [e.code for e in cause.evidence]
+        flags = np.column_stack([seen[name][rows_named] for name in names] or [named[rows_named]])
+        for i, of_row in zip(rows_named.tolist(), flags.tolist(), strict=True):
             codes[i] = cause.code
-            told[i] = [e.code for e in cause.evidence if seen[e.code][i]]
+            told[i] = list(compress(names, of_row))
         undecided &= ~named
     return Hints(codes, told)
 

@@ -192,8 +192,9 @@ def _filled(worded: Wording, value: float, usual: float, language: str, currency
         worded = _ALREADY_LATER
     if worded.cause == "customer_record" and quantity(value) == quantity(usual):
         worded = _AS_SIMILAR_CUSTOMERS
-    return wording.fill(
+    said = wording.fill(
         worded.in_language(language),
         value=quantity(value, worded.unit),
         usual=quantity(usual, worded.unit) if math.isfinite(usual) else None,
     )
+    return wording.elided(said, language)

@@ -225,4 +225,5 @@ def sentence(
         else None
         for name, value in (("before", before), ("now", now))
     }
-    return wording.fill(rule.it if wording.checked(language) == "it" else rule.en, **said)
+    template = rule.it if wording.checked(language) == "it" else rule.en
+    return wording.elided(wording.fill(template, **said), language)

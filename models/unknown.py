@@ -2,6 +2,8 @@
 
 from models import wording
 
+WINDOWS_DAYS = ("90", "180", "365")  # a name that ends otherwise tells of no window
+
 _PAYMENTS = (
     "non ci sono {when} abbastanza pagamenti per conoscere {cause}",
     "there are not enough payments {when} to know {cause}",
@@ -78,6 +80,6 @@ def sentence(cause: str, cause_name: str, feature: str | None, language: str) ->
 
 def _when(feature: str, *, english: bool) -> str:
     days = feature.rpartition("_")[2]
-    if not days.isdigit():
+    if days not in WINDOWS_DAYS:
         return "yet" if english else "ancora"
     return f"over the last {days} days" if english else f"negli ultimi {days} giorni"

@@ -1,15 +1,18 @@
 """How a quantity is said to a person, in Italian and in English."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 
 from babel import Locale
 from babel.dates import format_date, get_day_names, get_month_names
 from babel.numbers import format_currency, format_decimal, format_percent
+
+from models import movements
 
 LANGUAGES = ("it", "en")
 
@@ -18,7 +21,8 @@ LANGUAGES = ("it", "en")
 class Wording:
     """What one value says: its sentence in each language, with places for {value} and {usual}.
 
-    A part in round brackets that holds {usual} is left out where the usual value is not known.
+    A part in round brackets that holds {usual} is left out where the usual value is not known. A
+    place may bring its noun, in the singular and the plural: {value:invoice/invoices}.
     """
 
     cause: str
@@ -92,8 +96,10 @@ UNITS: dict[str, Callable[[float, str], str]] = {
     "days": _days,
     "days_late": _days_late,
     "share": _share,
+    "unpaid_share": lambda value, language: _share(max(value, 0.0), language),  # or paid too much
     "count": lambda value, language: _number(round(value), language),
     "number": _number,
+    "tenths": lambda value, language: _number(round(value, 1), language),
     "ratio": lambda value, language: f"{_number(value, language)}×",
     "date": _date,
     "weekday": lambda value, language: get_day_names("wide", locale=locale(language))[int(value)],
@@ -111,8 +117,15 @@ def quantity(value: float, unit: str, language: str, *, currency: str = "EUR") -
     if unit in MONEY_UNITS:
         amount = _decimal(value / MONEY_UNITS[unit], 2)
         return str(format_currency(amount, currency, locale=locale(language)))
+    if unit == "ln_cents":  # a logarithm is no amount to a person
+        amount = _decimal(math.exp(value) / MONEY_UNITS["cents"])
+        here = locale(language)
+        pattern = here.currency_formats["standard"].pattern.replace(".00", "")
+        return str(format_currency(amount, currency, pattern, locale=here, currency_digits=False))
+    if unit in movements.MOVEMENTS:
+        return movements.said(value, unit, language, size=partial(quantity, currency=currency))
     if unit not in UNITS:
-        known = ", ".join([*UNITS, *MONEY_UNITS])
+        known = ", ".join([*UNITS, *MONEY_UNITS, "ln_cents", *movements.MOVEMENTS])
         raise ValueError(f"unit must be one of {known}, got: {unit}")
     return UNITS[unit](value, language)
 
@@ -126,16 +139,42 @@ def points(value: float, language: str) -> str:
     return sign + counted(number, one, other, language)
 
 
+_PLACE = re.compile(r"\{(\w+)(?::([^/{}]*)/([^/{}]*))?\}")
+_ARTICLE = re.compile(r"\b(il|del|al|nel|dal|sul) (?=(\d[\d.]*)(?:,\d+)?%)")
+_VOWELS = {"1", "11", "11000"}  # uno, undici; otto, ottanta and their like are told by their 8
+
+
 def fill(template: str, **quantities: str | None) -> str:
     """The template with its places filled; a bracketed part whose quantity is None is left out."""
     for name, said in quantities.items():
         place = "{" + name + "}"
-        if said is not None:
-            template = template.replace(place, said)
         while said is None and place in template:
             at = template.index(place)
             start, end = template.rfind("(", 0, at), template.find(")", at)
             if start < 0 or end < 0:
                 raise ValueError(f"a place that may be empty must stand in brackets: {template!r}")
             template = f"{template[:start].rstrip()}{template[end + 1 :]}"
-    return template
+
+    def filled(found: re.Match[str]) -> str:
+        name, one, other = found.groups()
+        said = quantities.get(name)
+        if said is None:
+            return found[0]
+        return said if one is None else f"{said} {one if said == '1' else other}"
+
+    return _PLACE.sub(filled, template)
+
+
+def elided(text: str, language: str) -> str:
+    """Italian with the articles that a number wants: l'8%, dell'11%, lo 0%."""
+
+    def with_article(found: re.Match[str]) -> str:
+        article, number = found[1], found[2].replace(".", "")
+        stem = "" if article == "il" else article
+        if number == "0":
+            return f"{stem}lo "
+        if number[0] == "8" or number in _VOWELS:
+            return f"{stem}l'"
+        return found[0]
+
+    return _ARTICLE.sub(with_article, text) if language == "it" else text

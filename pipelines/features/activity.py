@@ -11,16 +11,16 @@ ACTIVITY = (
         issued.count(),
         "count",
         (5, 500),
-        it="ha ricevuto finora {value} fatture (di solito {usual})",
-        en="has been sent {value} invoices so far (usually {usual})",
+        it="ha ricevuto finora {value:fattura/fatture} (di solito {usual})",
+        en="has been sent {value:invoice/invoices} so far (usually {usual})",
     ),
     feature(
         "n_invoices_90",
         issued.count(90),
         "count",
         (1, 50),
-        it="ha ricevuto {value} fatture negli ultimi 90 giorni (di solito {usual})",
-        en="has been sent {value} invoices over the last 90 days (usually {usual})",
+        it="ha ricevuto {value:fattura/fatture} negli ultimi 90 giorni (di solito {usual})",
+        en="has been sent {value:invoice/invoices} over the last 90 days (usually {usual})",
     ),
     feature(
         "tenure_days",
@@ -43,8 +43,8 @@ ACTIVITY = (
         settled.count(),
         "count",
         (5, 500),
-        it="ha pagato finora {value} fatture (di solito {usual})",
-        en="has paid {value} invoices so far (usually {usual})",
+        it="ha pagato finora {value:fattura/fatture} (di solito {usual})",
+        en="has paid {value:invoice/invoices} so far (usually {usual})",
     ),
     *(
         feature(
@@ -52,8 +52,8 @@ ACTIVITY = (
             settled.count(w),
             "count",
             (1, 200),
-            it=f"ha pagato {{value}} fatture negli ultimi {w} giorni (di solito {{usual}})",
-            en=f"has paid {{value}} invoices over the last {w} days (usually {{usual}})",
+            it=f"ha pagato {{value:fattura/fatture}} negli ultimi {w} giorni (di solito {{usual}})",
+            en=f"has paid {{value:invoice/invoices}} over the last {w} days (usually {{usual}})",
         )
         for w in (90, 365)
     ),
@@ -63,7 +63,7 @@ ACTIVITY = (
         "count",
         (0, 20),
         cause="exposure",
-        it="ha {value} fatture aperte (di solito {usual})",
-        en="has {value} open invoices (usually {usual})",
+        it="ha {value:fattura aperta/fatture aperte} (di solito {usual})",
+        en="has {value:open invoice/open invoices} (usually {usual})",
     ),
 )

@@ -78,7 +78,7 @@ DELAYS = (
             settled.share("delay", w, above=30),
             "share",
             (0, 0.1),
-            it=f"paga oltre 30 giorni dopo il {{value}} delle fatture{over_it(w)} "
+            it=f"paga con oltre 30 giorni di ritardo il {{value}} delle fatture{over_it(w)} "
             "(di solito {usual})",
             en=f"pays {{value}} of invoices more than 30 days late{over_en(w)} (usually {{usual}})",
         )

@@ -23,18 +23,18 @@ EXPOSURE = (
     feature(
         "limit_room",
         limit - outstanding,
-        "cents",
+        "cents_left",
         (0, 5_000_000),
-        it="del fido restano {value} (di solito {usual})",
-        en="{value} of the credit limit is left (usually {usual})",
+        it="il fido {value} (di solito {usual})",
+        en="the credit limit {value} (usually {usual})",
     ),
     feature(
         "credit_line_cut",
         limit / limits.last("amount", days_ago=CHANGE_DAYS) - 1,
-        "share",
+        "share_grown",
         (-0.1, 0.25),
-        it="in 180 giorni il fido è cambiato del {value} (di solito {usual})",
-        en="over 180 days the credit limit changed by {value} (usually {usual})",
+        it="in 180 giorni il fido è {value} (di solito {usual})",
+        en="over 180 days the credit limit has {value} (usually {usual})",
     ),
     feature(
         "insured_share",
@@ -55,9 +55,9 @@ EXPOSURE = (
     feature(
         "external_rating_change",
         rerated.sum("change", CHANGE_DAYS) / SAFETY_PARTS * rerated.count().above(0).unless(0),
-        "number",
+        "safer",
         (-0.1, 0.1),
-        it="in 180 giorni il rating esterno è cambiato di {value} (di solito {usual})",
-        en="over 180 days the external rating changed by {value} (usually {usual})",
+        it="in 180 giorni il rating esterno è {value} (di solito {usual})",
+        en="over 180 days the external rating has {value} (usually {usual})",
     ),
 )

@@ -46,8 +46,8 @@ GAPS = (
         "count",
         (0, 5),
         cause="exposure",
-        it="ha {value} fatture scadute (di solito {usual})",
-        en="has {value} overdue invoices (usually {usual})",
+        it="ha {value:fattura scaduta/fatture scadute} (di solito {usual})",
+        en="has {value:overdue invoice/overdue invoices} (usually {usual})",
     ),
     feature(
         "oldest_overdue_age",
@@ -56,7 +56,7 @@ GAPS = (
         (1, 60),
         cause="exposure",
         it="la fattura scaduta più vecchia lo è da {value} (di solito {usual})",
-        en="the oldest overdue invoice has been so for {value} (usually {usual})",
+        en="the oldest overdue invoice has been overdue for {value} (usually {usual})",
     ),
     feature(
         "overdue_share",
@@ -103,10 +103,10 @@ GAPS = (
     feature(
         "paid_vs_invoiced_gap",
         1 - paid.sum("amount", 90) / due.sum("amount", 90),
-        "share",
+        "share_missing",
         (-0.3, 0.4),
-        it="negli ultimi 90 giorni manca il {value} di quanto è scaduto (di solito {usual})",
-        en="over the last 90 days {value} of what fell due is missing (usually {usual})",
+        it="negli ultimi 90 giorni {value} (di solito {usual})",
+        en="over the last 90 days {value} (usually {usual})",
     ),
     feature(
         "short_share",
@@ -129,8 +129,9 @@ GAPS = (
         paid.sum("partial", 365),
         "count",
         (0, 5),
-        it="ha fatto {value} pagamenti parziali nell'ultimo anno (di solito {usual})",
-        en="made {value} part payments over the last year (usually {usual})",
+        it="ha fatto {value:pagamento parziale/pagamenti parziali} nell'ultimo anno "
+        "(di solito {usual})",
+        en="made {value:part payment/part payments} over the last year (usually {usual})",
     ),
     feature(
         "unallocated",

@@ -9,10 +9,10 @@ from pipelines.streams import PEER_GROUPS
 feature = family("peers", cause="peers")
 
 NAMES = {
-    "country": ("nel paese", "in the country"),
-    "segment": ("nel segmento", "in the segment"),
+    "country": ("dello stesso paese", "in the same country"),
+    "segment": ("dello stesso segmento", "in the same segment"),
     "terms": ("con gli stessi termini", "on the same terms"),
-    "company": ("nella stessa società", "of the same company"),
+    "company": ("della stessa società", "of the same company"),
 }
 
 

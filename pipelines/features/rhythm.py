@@ -83,8 +83,8 @@ RHYTHM = (
         paydays.count(365),
         "count",
         (3, 60),
-        it="ha pagato in {value} giorni diversi nell'ultimo anno (di solito {usual})",
-        en="paid on {value} different days over the last year (usually {usual})",
+        it="ha pagato in {value:giorno/giorni diversi} nell'ultimo anno (di solito {usual})",
+        en="paid on {value:day/different days} over the last year (usually {usual})",
     ),
     feature(
         "silence_ratio",

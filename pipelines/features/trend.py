@@ -55,35 +55,34 @@ TREND = (
     feature(
         "delay_drift",
         fast - slow,
-        "days",
+        "days_later",
         (-5, 5),
-        it="rispetto all'anno i pagamenti recenti si sono spostati di {value} (di solito {usual})",
-        en="recent payments have moved by {value} against the year's (usually {usual})",
+        it="rispetto all'anno i pagamenti recenti arrivano {value} (di solito {usual})",
+        en="recent payments come {value} against the year's average (usually {usual})",
     ),
     feature(
         "delay_shift",
         settled.mean("delay", 90) - settled.mean("delay", 365),
-        "days",
+        "days_later",
         (-5, 5),
-        it="il ritardo medio di 90 giorni differisce di {value} da quello dell'anno "
+        it="rispetto all'anno i pagamenti degli ultimi 90 giorni arrivano {value} "
         "(di solito {usual})",
-        en="the mean delay of 90 days differs by {value} from the year's (usually {usual})",
+        en="payments of the last 90 days come {value} against the year's average (usually {usual})",
     ),
     feature(
         "delay_trend_n10",
         settled.slope("delay", events=10),
-        "number",
+        "days_a_day",
         (-0.2, 0.2),
-        it="nelle ultime dieci fatture il ritardo cambia di {value} giorni al giorno "
-        "(di solito {usual})",
-        en="over the last ten invoices the delay changes by {value} days a day (usually {usual})",
+        it="nelle ultime dieci fatture il ritardo {value} (di solito {usual})",
+        en="over the last ten invoices the delay {value} (usually {usual})",
     ),
     feature(
         "delay_trend_365",
         settled.slope("delay", 365),
-        "number",
+        "days_a_day",
         (-0.1, 0.1),
-        it="nell'ultimo anno il ritardo cambia di {value} giorni al giorno (di solito {usual})",
-        en="over the last year the delay changes by {value} days a day (usually {usual})",
+        it="nell'ultimo anno il ritardo {value} (di solito {usual})",
+        en="over the last year the delay {value} (usually {usual})",
     ),
 )

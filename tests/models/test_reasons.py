@@ -1,11 +1,14 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models import reasons
+from models import movements, reasons, wording
 from models.wording import Wording, points, quantity
+from pipelines.features import BOOK
 
 logits = st.floats(-30, 30)
 contributions = arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=logits)
@@ -148,6 +151,12 @@ def test_an_unknown_usual_value_is_left_out():
         ),
         ("exposure", "oldest_overdue_age", "non ha nulla di scaduto", "has nothing overdue"),
         (
+            "delay_trend",
+            "delay_last_3",
+            "non ci sono ancora abbastanza pagamenti per conoscere l'andamento dei ritardi",
+            "there are not enough payments yet to know the trend of the delays",
+        ),
+        (
             "invoiced_vs_paid",
             "paid_ratio_90",
             "negli ultimi 90 giorni non gli è stato fatturato nulla",
@@ -240,12 +249,92 @@ def test_the_record_and_the_time_have_sentences_of_their_own(cause, value, usual
         (12, "month", "dicembre", "December"),
         (2.345, "ratio", "2,35×", "2.35×"),
         (1, "flag", "sì", "yes"),
+        (-60_000, "cents_left", "è superato di 600,00\xa0€", "is exceeded by €600.00"),
+        (-0.2, "unpaid_share", "0%", "0%"),
+        (-5, "days_later", "5 giorni prima", "5 days sooner"),
+        (0.01, "days_later", "come sempre", "as ever"),
+        (1, "days_until", "tra 1 giorno", "1 day away"),
+        (-3, "days_until", "passata da 3 giorni", "3 days past"),
+        (0.1, "days_a_day", "cresce di 3 giorni al mese", "grows by 3 days a month"),
+        (0.001, "days_a_day", "non cambia", "does not change"),
+        (-0.2, "share_grown", "sceso del 20%", "fallen by 20%"),
+        (-0.25, "safer", "peggiorato di 0,25", "become worse by 0.25"),
+        (-30, "days_longer", "30 giorni più corti", "30 days shorter"),
+        (
+            1.5,
+            "deviations",
+            "sopra la media di 1,5 scarti tipici",
+            "1.5 standard deviations above average",
+        ),
+        (np.log(123450), "ln_cents", "1.234\xa0€", "€1,234"),
         (np.nan, "eur", "non noto", "not known"),
     ],
 )
 def test_quantities_are_written_as_each_language_writes_them(value, unit, italian, english):
     assert quantity(value, unit, "it") == italian
     assert quantity(value, unit, "en") == english
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.0, "paga lo 0% delle fatture"),
+        (0.01, "paga l'1% delle fatture"),
+        (0.08, "paga l'8% delle fatture"),
+        (0.11, "paga l'11% delle fatture"),
+        (0.18, "paga il 18% delle fatture"),
+        (0.85, "paga l'85% delle fatture"),
+        (0.004, "paga lo 0,4% delle fatture"),
+        (1.1, "paga il 110% delle fatture"),
+    ],
+)
+def test_a_number_has_the_article_that_it_wants(share, said):
+    filled = wording.fill("paga il {value} delle fatture", value=quantity(share, "share", "it"))
+    assert wording.elided(filled, "it") == said
+    assert wording.elided(filled, "en") == filled
+
+
+def test_a_fall_has_its_article_too():
+    assert wording.elided("sceso del 8%", "it") == "sceso dell'8%"
+    assert (
+        wording.elided("sceso del 80%, il 11% e il 12%", "it") == "sceso dell'80%, l'11% e il 12%"
+    )
+
+
+def test_a_noun_follows_its_number():
+    template = "ha {value:fattura aperta/fatture aperte} (di solito {usual})"
+    assert wording.fill(template, value="1", usual="3") == "ha 1 fattura aperta (di solito 3)"
+    assert wording.fill(template, value="1.001", usual=None) == "ha 1.001 fatture aperte"
+
+
+BRACES, MINUS = re.compile(r"[{}_]"), re.compile(r"-\d")
+READ_WITH_A_SCALE = {"burstiness"}  # "on a scale from -1 to 1"
+
+
+@pytest.mark.parametrize("language", ["it", "en"])
+@pytest.mark.parametrize("name", BOOK)
+@settings(max_examples=15, deadline=None)
+@given(value=st.floats(-20, 20), usual=st.floats(-20, 20) | st.just(np.nan))
+def test_every_feature_is_said_without_its_name_or_a_minus(name, language, value, usual):
+    """What may be negative has words for its sides; nothing else in the book can be."""
+    feature = BOOK[name]
+    if feature.unit in ("weekday", "month"):
+        value, usual = abs(value) % 7 + (feature.unit == "month"), np.nan
+    elif feature.unit not in movements.MOVEMENTS and feature.unit != "days_late":
+        value, usual = abs(value), abs(usual)
+    text = reasons.sentence(
+        feature.cause,
+        name,
+        value=value,
+        usual=usual,
+        points=0.11,
+        wordings={name: Wording(feature.cause, feature.unit, feature.it, feature.en)},
+        language=language,
+    )
+    assert not BRACES.search(text)
+    assert name in READ_WITH_A_SCALE or not MINUS.search(text)
+    assert not re.search(r"(?<![\d.,])1 (fatture|giorni|volte|invoices|days|times)\b", text)
+    assert not re.search(r"\b(il|del) (8[\d.]*|0|1|11)(,\d+)?%", text)
 
 
 def test_small_points_keep_a_decimal():
