@@ -1,8 +1,9 @@
 from random import Random
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plain import without_numba
 
 from pipelines.ordering import order
 
@@ -19,6 +20,23 @@ def test_rows_come_by_owner_day_and_value_whatever_their_order_was(
     random.shuffle(rows)
     owner, day, value = np.array(rows, np.int64).reshape(-1, 3).T
     found = order(owner, day, value)
+    assert [rows[i] for i in found.tolist()] == sorted(rows)
+
+
+CROWDED = st.lists(
+    st.tuples(*[st.integers(0, 1)] * 2, *[st.integers(-3, 3)] * 3), min_size=40, max_size=200
+)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@given(CROWDED)
+def test_many_events_of_one_day_are_told_apart_by_all_they_say_in_both_forms(
+    rows: list[tuple[int, ...]],
+) -> None:
+    columns = np.array(rows, np.int64).T
+    found = order(*columns)
+    with without_numba():
+        assert order(*columns).tolist() == found.tolist()
     assert [rows[i] for i in found.tolist()] == sorted(rows)
 
 
