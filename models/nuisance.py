@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.decision_log import DecisionLog, Flags
-from models.overlap import LEAST_GUESSED
+from models.overlap import LEAST_GUESSED, LEAST_PROPENSITY
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,12 +47,17 @@ def propensities(log: DecisionLog, *, folds: int = FOLDS, seed: int = 0) -> Floa
     for train, held in _folds(log, folds):
         rows = held & wanted
         guessed[rows] = _classify(log, train & wanted, rows, seed=seed)
-    # what is recorded stays; the guesses share what it leaves
-    guessed = np.where(gaps, guessed, 0.0)
-    left = np.maximum(1 - np.nansum(chances, axis=1), 0.0)
-    scale = left / np.maximum(guessed.sum(axis=1), 1e-12)
-    guessed = guessed * scale[:, None]
-    return np.where(gaps, np.where(guessed < LEAST_GUESSED, 0.0, guessed), chances)
+    guessed = np.where(chances == 0, 0.0, guessed)
+    guessed /= np.maximum(guessed.sum(axis=1, keepdims=True), 1e-12)
+    # Whether an action had a chance is told by the case alone, not by what was then done: so the
+    # guess decides it for the recorded one of a row too.
+    told = ~gaps.all(axis=1, keepdims=True)
+    never = guessed < np.where(told, LEAST_PROPENSITY, LEAST_GUESSED)
+    share = np.where(gaps, guessed, 0.0)
+    left = np.maximum(1 - np.nansum(chances, axis=1, keepdims=True), 0.0)
+    share *= left / np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
+    filled = np.where(never, 0.0, np.where(gaps, share, chances))
+    return np.where(gaps.any(axis=1, keepdims=True), filled, chances)
 
 
 def _folds(log: DecisionLog, folds: int) -> Iterator[tuple[Flags, Flags]]:

@@ -122,13 +122,20 @@ def read(
 def decisions(log: pa.Table, *, by_segment: bool = False) -> DecisionLog:
     """The log as arrays; strata are causes, or cause/segment.
 
-    The recommendation and what was predicted are features too: they moved the choice.
+    What was predicted and what was recommended before the toss are features too: they moved the
+    choice.
     """
-    action, recommended = _words(log["action_code"]), _words(log["recommended_action"])
-    codes = propensities.codes_of(action, recommended)
+    action, advised = _words(log["action_code"]), _words(log["recommended_action"])
+    codes = propensities.codes_of(action, advised)
+    policy, by_person = _words(log["policy_version"]), _words(log["actor"]) == "human"
+    recommended = propensities.before_the_toss(
+        action=action, recommended=advised, policy=policy, by_person=by_person
+    )
     customer = stable_hash.of_customers(log["customer_id"])
-    cause = np.where(_words(log["cause"]) == "", UNKNOWN, _words(log["cause"]))
-    segment = _words(log["segment"])
+    cause, segment = (
+        np.where(words == "", UNKNOWN, words)
+        for words in map(_words, (log["cause"], log["segment"]))
+    )
     stratum = np.char.add(np.char.add(cause, "/"), segment) if by_segment else cause
     predicted = ("p_late_30", "p_unpaid_180")
     told = [log[name].to_numpy() for name in (*FEATURES, *predicted)]
@@ -145,8 +152,8 @@ def decisions(log: pa.Table, *, by_segment: bool = False) -> DecisionLog:
             codes,
             action=action,
             recommended=recommended,
-            policy=_words(log["policy_version"]),
-            by_person=_words(log["actor"]) == "human",
+            policy=policy,
+            overruled=by_person & (action != advised),
             propensity=log["propensity"].to_numpy(),
             held_out=log["holdout"].fill_null(False).to_numpy(),
             customer=customer,

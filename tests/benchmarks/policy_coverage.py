@@ -6,6 +6,7 @@
 
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import drawn_logs as world
 
-from models import effects, shrinkage
+from models import effects, nuisance, shrinkage
 from models.decision_log import DecisionLog
 from models.policy_value import Evaluation
 
@@ -27,7 +28,7 @@ def figures(runs: int = RUNS) -> dict[str, float]:
     held: Counts = Counter()
     asked: Counts = Counter()
     for seed in range(runs):
-        for part in (policy_values, tossed_effects, watched_effects, learned_effects, no_overlap):
+        for part in PARTS:
             for name, holds in part(seed):
                 asked[name] += 1
                 held[name] += holds
@@ -62,8 +63,9 @@ def tossed_effects(seed: int) -> list[tuple[str, bool]]:
 
 def watched_effects(seed: int) -> list[tuple[str, bool]]:
     """The same with propensities that must be estimated."""
-    drawn = world.draw(seed, tossed=False)
-    return _estimates("effect.observational", drawn.log)
+    log = world.draw(seed, tossed=False).log
+    guessed = replace(log, propensities=nuisance.propensities(log))  # once for both outcomes
+    return _estimates("effect.observational", guessed)
 
 
 def learned_effects(seed: int) -> list[tuple[str, bool]]:
@@ -87,13 +89,16 @@ def no_overlap(seed: int) -> list[tuple[str, bool]]:
     answers = []
     for tossed in (True, False):
         drawn = world.draw(seed, chance=chance, tossed=tossed)
-        estimates = effects.estimate(drawn.log, "days")
+        estimates = effects.estimate(drawn.log, "days", folds=2)
         answers.append(("silent.effects", not effects.identified(estimates)))
-        evaluation = Evaluation.of(drawn.log, drawn.reward)
+        evaluation = Evaluation.of(drawn.log, drawn.reward, folds=2)
         target = world.careful(drawn.cases)
         answers.append(("silent.snips", not evaluation.snips(target).is_identified))
         answers.append(("silent.dr", not evaluation.doubly_robust(target).is_identified))
     return answers
+
+
+PARTS = (policy_values, tossed_effects, watched_effects, learned_effects, no_overlap)
 
 
 def _estimates(name: str, log: DecisionLog) -> list[tuple[str, bool]]:
