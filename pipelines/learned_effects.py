@@ -1,13 +1,12 @@
 """Learned effects: from the log of actions to what the decision believes, kept as a file.
 
 The recipe that is run by hand or by night: read the log, estimate, shrink to the catalogue, write
-`effects.toml`, log to MLflow. The file holds what the log identifies, with intervals and sources,
-and says of the rest why it does not; the catalogue's priors stand there.
+`effects.toml`, log to MLflow. The file (`EffectTable.load` reads it) holds what the log identifies,
+with intervals and sources, and says of the rest why it does not; there the priors stand.
 """
 
 import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -113,24 +112,6 @@ def log(registry: Registry, learned: Learned) -> str:
         parameters={"as_of": str(learned.as_of)},
         metrics=learned.figures(),
         table={"beliefs": [_told(belief) for belief in learned.beliefs]},
-    )
-
-
-def read(path: Path) -> EffectTable:
-    """The effects that a file holds; those of the priors where there is none."""
-    if not path.exists():
-        return EffectTable()
-    said = tomllib.loads(path.read_text("utf-8"))
-    return EffectTable.of(
-        LearnedEffect(
-            action=row["action"],
-            days=Effect(*row["days"]),
-            unpaid=Effect(*row["unpaid"]),
-            source=row["source"],
-            cause=row["cause"],
-            segment=row["segment"],
-        )
-        for row in said.get("effects", ())
     )
 
 

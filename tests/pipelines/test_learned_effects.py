@@ -41,15 +41,11 @@ def test_what_is_learned_lies_nearer_the_truth_than_the_prior_does() -> None:
 def test_the_file_says_what_was_learned(tmp_path: Path) -> None:
     path = tmp_path / "effects.toml"
     path.write_text(learned_effects.to_toml(learned()))
-    assert learned_effects.read(path) == learned().table()
-    rows = {(row.action, row.cause): row for row in learned_effects.read(path).learned}
+    assert EffectTable.load(path) == learned().table()
+    rows = {(row.action, row.cause): row for row in EffectTable.load(path).learned}
     assert set(rows) == set(world.GAINS)
     assert rows["call", "habit"].segment == ""
     assert -1 <= rows["call", "habit"].unpaid.lowest
-
-
-def test_without_a_file_the_priors_hold(tmp_path: Path) -> None:
-    assert learned_effects.read(tmp_path / "effects.toml") == EffectTable()
 
 
 def test_what_is_not_identified_is_said_in_the_file_and_left_to_the_prior() -> None:
@@ -87,7 +83,7 @@ def test_a_ledger_without_actions_teaches_nothing(tmp_path: Path) -> None:
         to_ledger({}), as_of=AS_OF, catalogue=Catalogue.load(), folder=tmp_path / "new"
     )
     assert nothing.figures()["decisions"] == 0
-    assert learned_effects.read(tmp_path / "new" / learned_effects.FILE) == EffectTable()
+    assert EffectTable.load(tmp_path / "new" / learned_effects.FILE) == EffectTable()
 
 
 def test_each_estimate_is_a_run_in_mlflow(tmp_path: Path) -> None:
