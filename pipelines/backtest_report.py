@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import betaincinv
 
 from models import bootstrap, weighted
 from models.horizons import HORIZONS_DAYS, column
+from models.late_payment import LatePaymentModel
 from models.metrics import reliability, surprise
+from pipelines import base_rate_check
 from pipelines.backtest import CURVE, DUE_DATE, OURS, Backtest
 from pipelines.judged import ANSWERERS, Judged, judged
 from pipelines.leak_check import LeakVerdict
@@ -29,6 +32,7 @@ DRAWN = ("origin", "history", "company")  # segments with a diagram of their own
 LINES = 5  # of these, in one diagram
 OTHERS = "others"
 LEAST_ROWS = 30  # fewer say nothing
+LEAST_IN_A_DOT = 50  # rows of one dot in a diagram
 
 
 def figures(
@@ -40,10 +44,12 @@ def figures(
         "origins": sorted(set(rows.origin.tolist())),
         "rows": len(rows.test),
         "customers": len(np.unique(rows.customer)),
+        "blend": [_blend(model) for model in replayed.models],
         "probabilities": list(_probabilities(rows, seed)),
         "dates": list(_dates(rows, seed)),
         "segments": list(_segments(rows, seed)),
         "reliability": list(_reliabilities(rows)),
+        "base_rate": base_rate_check.figures(rows, replayed.predictions, ledger),
         "cash": _cash(replayed),
         "leak_test": None if leak is None else {**asdict(leak), "passed": leak.passed},
         "interval_share": bootstrap.LEVELS[1] - bootstrap.LEVELS[0],
@@ -65,6 +71,11 @@ def metrics(told: Told) -> dict[str, float]:
     if told["leak_test"] is not None:
         out["leak_test.passed"] = float(told["leak_test"]["passed"])
     return {name: value for name, value in out.items() if value is not None}
+
+
+def _blend(model: LatePaymentModel) -> Told:
+    near, far = model.weights
+    return {"origin": model.facts["cut_off"], "near": near, "far": far}
 
 
 def _cells(rows: Judged) -> Iterator[tuple[str, int, int, npt.NDArray[np.bool_]]]:
@@ -195,10 +206,17 @@ def _reliabilities(rows: Judged) -> Iterator[Told]:
                     continue
                 for who in ANSWERERS if kind == "all" else (OURS,):
                     if who != DUE_DATE:
-                        bins = reliability(rows.came[here, at], rows.said[who][here, at])
+                        bins = reliability(
+                            rows.came[here, at], rows.said[who][here, at], bins=_groups(here)
+                        )
                         head = {"by": kind, "segment": name or "unknown", "test": test}
                         head |= {"horizon": horizon, "who": ANSWERERS[who]}
                         yield {**head, "bins": [asdict(b) for b in bins]}
+
+
+def _groups(rows: npt.NDArray[np.bool_]) -> int:
+    """Into how many groups rows go: a dot of few rows jumps about, and says nothing."""
+    return int(np.clip(rows.sum() // LEAST_IN_A_DOT, 1, 10))
 
 
 def _cash(replayed: Backtest) -> Told:
@@ -214,14 +232,28 @@ def _cash(replayed: Backtest) -> Told:
     if not ended or came <= 0:
         return {"weeks": weeks, "ended": len(ended)}
     off = sum(abs(week["came_cents"] - week["expected_cents"]) for week in ended)
+    covered = sum(week["covered"] for week in ended)
+    low, high = _share_interval(covered, len(ended))
     return {
         "weeks": weeks,
         "ended": len(ended),
-        "coverage": sum(week["covered"] for week in ended) / len(ended),
+        "covered": covered,
+        "coverage": covered / len(ended),
+        "coverage_low": low,
+        "coverage_high": high,
         "error_share": off / came,
         "bias_share": sum(week["expected_cents"] for week in ended) / came - 1,
         "width_share": sum(w["high_cents"] - w["low_cents"] for w in ended) / came,
     }
+
+
+def _share_interval(covered: int, of: int) -> tuple[float, float]:
+    """Between what the share behind a count lies (Jeffreys), if weeks were independent.
+
+    They are not quite: what does not come in one week comes in the next; so it is a little narrow.
+    """
+    low, high = betaincinv(covered + 0.5, of - covered + 0.5, list(bootstrap.LEVELS))
+    return round(float(low), 4), round(float(high), 4)
 
 
 def _mean(values: Floats) -> Callable[[Floats], Floats]:

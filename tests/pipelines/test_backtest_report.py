@@ -85,8 +85,19 @@ def test_cash_is_told_for_each_origin_and_week(told: Told) -> None:
     for week in weeks:
         assert 0 <= week["low_cents"] <= week["expected_cents"] * 1.5
         assert week["low_cents"] <= week["high_cents"]
-    assert 0 <= told["cash"]["coverage"] <= 1
+    cash = told["cash"]
+    assert 0 <= cash["coverage_low"] < cash["coverage"] < cash["coverage_high"] <= 1
+    assert cash["covered"] == sum(week["covered"] is True for week in weeks)
     assert sum(week["expected_cents"] for week in weeks[:8]) <= weeks[0]["open_cents"]
+
+
+def test_a_correction_of_the_base_rate_is_judged_and_the_page_says_how_it_did(told: Told) -> None:
+    page = backtest_page.page(told)
+
+    assert {v["test"] for v in told["base_rate"]["verdicts"]} <= {"issue", "portfolio"}
+    assert "Would a correction of the base rate have helped?" in page
+    none = {"corrections": [], "verdicts": []}
+    assert "nothing was learned" in backtest_page.page({**told, "base_rate": none})
 
 
 class Tags(HTMLParser):
