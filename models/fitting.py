@@ -52,6 +52,15 @@ class TrainingRows:
     row: Rows
     days_ahead: Days
     still_open: npt.NDArray[np.bool_]
+    sample_weight: Floats | None = None  # of each snapshot, where only a sample of them is here
+
+    @property
+    def weight(self) -> Floats | None:
+        """What each label counts for, one on average; None where all count alike."""
+        if self.sample_weight is None:
+            return None
+        weight = self.sample_weight[self.row]
+        return np.asarray(weight / weight.mean(), np.float64)
 
     @property
     def target_day(self) -> Days:
@@ -64,6 +73,7 @@ class TrainingRows:
             self.row[keep],
             self.days_ahead[keep],
             self.still_open[keep],
+            self.sample_weight,
         )
 
 
@@ -108,7 +118,14 @@ def fit(
     weights, evidence = _choose_weights(
         rows, stacked, curve, cut_off=cut_off, seed=seed, tuned=tuned
     )
-    text = _grow(stacked, rows.still_open, rows.snapshots.feature_names, seed=seed, tuned=tuned)
+    text = _grow(
+        stacked,
+        rows.still_open,
+        rows.snapshots.feature_names,
+        weight=rows.weight,
+        seed=seed,
+        tuned=tuned,
+    )
     model = LatePaymentModel(
         tree_text=text,
         weights=weights,
@@ -174,6 +191,7 @@ def _grow(
     still_open: npt.NDArray[np.bool_],
     feature_names: tuple[str, ...],
     *,
+    weight: Floats | None = None,
     seed: int,
     tuned: Mapping[str, float] | None = None,
 ) -> str:
@@ -188,6 +206,7 @@ def _grow(
     data = lgb.Dataset(
         stacked,
         still_open.astype(np.float32),
+        weight=weight,
         feature_name=[*feature_names, *TIME_FEATURES],
         params={"verbosity": -1},
     )
@@ -221,6 +240,7 @@ def _choose_weights(
         stacked[before],
         rows.still_open[before],
         rows.snapshots.feature_names,
+        weight=None if rows.weight is None else rows.weight[before],
         seed=seed,
         tuned=tuned,
     )

@@ -39,14 +39,23 @@ class Dataset:
     peers: Peers
 
 
-def build(ledger: Ledger, *, cut_off: int, seed: int = 0) -> Dataset:
+def build(
+    ledger: Ledger,
+    *,
+    cut_off: int,
+    seed: int = 0,
+    peers: Peers | None = None,
+    cohorts_known: Cohorts | None = None,
+) -> Dataset:
     """Snapshots and labels from what was known before the cut-off (days since 1970-01-01).
 
-    The draw depends on each invoice's id and the seed alone. Raises NotEnoughHistory.
+    Peers and cohorts are this ledger's own, or those of the whole that it is a part of. The draw
+    depends on each invoice's id and the seed alone. Raises NotEnoughHistory.
     """
     prepared = landmarks.prepare(ledger.known_before(cut_off))
-    learned = learn_cohorts(prepared, cut_off=cut_off)
-    peers = Peers.build(prepared.ledger, prepared.settlement, known_until=cut_off)
+    learned = cohorts_known or learn_cohorts(prepared, cut_off=cut_off)
+    if peers is None:
+        peers = Peers.build(prepared.ledger, prepared.settlement, known_until=cut_off)
     invoice, as_of = draw(prepared, cut_off=cut_off, seed=seed)
     taken = landmarks.take(prepared, invoice, as_of, peers=peers)
     row, days_ahead = _questions(prepared, invoice, as_of, seed=seed)
@@ -69,24 +78,33 @@ def observed_from(prepared: landmarks.Prepared) -> int:
 
     A thousandth of them may be older: a stray one does not make a history.
     """
-    moved = prepared.settlement.movements
-    if not len(moved.day):
+    return first_watched(prepared.settlement.movements.known_day)
+
+
+def first_watched(known_day: Days) -> int:
+    """`observed_from` of the days on which movements became known."""
+    if not len(known_day):
         raise NotEnoughHistory("training needs payments, got: a ledger without any")
-    oldest = len(moved.known_day) // 1000
-    return int(np.partition(moved.known_day, oldest)[oldest])
+    oldest = len(known_day) // 1000
+    return int(np.partition(known_day, oldest)[oldest])
 
 
 def learn_cohorts(prepared: landmarks.Prepared, *, cut_off: int) -> Cohorts:
     """The cohorts' hazards, every other week from the ledger's first weeks to the cut-off."""
     begin = observed_from(prepared)
-    knots = np.arange(begin + WARM_UP_DAYS, cut_off, KNOT_DAYS)
     return cohorts.learn(
         prepared.records,
         prepared.cohort_names,
         prepared.cohort[prepared.record_invoice],
-        known_on=np.append(knots, cut_off).astype(np.int32),
+        known_on=knots(begin, cut_off=cut_off),
         observed_from=begin,
     )
+
+
+def knots(observed_from: int, *, cut_off: int) -> Days:
+    """The days as of which the cohorts' hazards are learned."""
+    days = np.arange(observed_from + WARM_UP_DAYS, cut_off, KNOT_DAYS)
+    return np.append(days, cut_off).astype(np.int32)
 
 
 def draw(prepared: landmarks.Prepared, *, cut_off: int, seed: int) -> tuple[Rows, Days]:
