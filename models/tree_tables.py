@@ -6,12 +6,14 @@ row for each pattern of conditions that hold. Trees that have no tables keep the
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from models.four_by_four import SIDE
 from models.trees import Tree, Trees
-from models.treeshap_kernels import Paths, Tables, leaf_table
+from models.treeshap_kernels import Failing, Paths, Tables, leaf_table
 
 GROUP_BITS = 8  # conditions in a pattern: a table of 256 rows
 BYTE_THRESHOLDS = 254  # a byte holds 0..254 for values and 255 for missing
@@ -137,10 +139,13 @@ class Groups:
 
         self.bits.append(len(path_bit) + len(split_bit))
         self.conditions_from.append(len(self.conditions))
-        self.columns.extend(columns)
+        raw_score = len(self.book.by_feature)
+        filling = -(len(columns) + 1) % SIDE
+        self.columns.extend([*columns, raw_score, *[raw_score + 1] * filling])
         self.columns_from.append(len(self.columns))
         self.scores.append(score)
-        self.contributions.append(table.ravel())
+        by_pattern = np.column_stack([*table, score, *np.zeros((filling, patterns.size))])
+        self.contributions.append(by_pattern.ravel())
 
     def _condition(self, tree: Tree, split: int, bit: int, *, inverted: bool) -> None:
         feature, code = int(tree.feature[split]), self.book.code(tree, split)
@@ -161,15 +166,61 @@ class Groups:
             columns_from=np.array(self.columns_from, np.int64),
             scores_from=_starts(self.scores),
             contributions_from=_starts(self.contributions),
-            bit=bit,
-            feature=feature,
-            code=code,
-            missing_left=missing_left,
+            bit=bit.astype(np.uint8),
+            feature=feature.astype(np.int32),
+            code=code.astype(np.uint16),
+            missing_left=missing_left.astype(np.uint8),
             inverted=inverted.astype(np.bool_),
             columns=np.array(self.columns, np.int64),
             scores=_joined(self.scores),
             contributions=_joined(self.contributions),
+            failing=self._failing(),
         )
+
+    def _failing(self) -> Failing:
+        """For each code of each feature its failing conditions, as stretches of sorted lists.
+
+        A condition that wants the row to go left fails above its threshold, and one that wants it
+        to go right below: of the first, in order, the first so many fail, and of the second, in
+        descending order, too. A third list holds those that fail on a missing value.
+        """
+        bit, feature, code, missing_left, inverted = (
+            np.array(self.conditions, np.int64).reshape(-1, 5).T
+        )
+        group = np.repeat(np.arange(len(self.bits)), np.diff(self.conditions_from))
+        beyond = WIDE_THRESHOLDS + 2  # more than any code
+        upward, downward = feature * beyond + code, feature * beyond + beyond - 1 - code
+
+        def listed(chosen: npt.NDArray[np.bool_], key: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+            order = np.flatnonzero(chosen)
+            order = order[np.argsort(key[order], kind="stable")]
+            return order, key[order]
+
+        left, left_key = listed(inverted == 0, upward)
+        right, right_key = listed(inverted == 1, downward)
+        lost, lost_key = listed(missing_left == inverted, feature * beyond)
+        order = np.concatenate([left, right, lost])
+
+        codes = np.array([len(thresholds) + 2 for thresholds in self.book.by_feature])
+        codes_from = np.cumsum([0, *codes], dtype=np.int64)
+        of = np.repeat(np.arange(len(codes)), codes)
+        at = np.arange(len(of)) - codes_from[of]
+        base, after = of * beyond, len(left)
+        bounds = np.column_stack(
+            [
+                np.searchsorted(left_key, base),
+                np.searchsorted(left_key, base + at),
+                after + np.searchsorted(right_key, base),
+                after + np.searchsorted(right_key, base + beyond - 1 - at, side="right"),
+            ]
+        ).astype(np.int64)
+        missing = codes_from[1:] - 1
+        after += len(right)
+        bounds[missing] = 0
+        bounds[missing, 0] = after + np.searchsorted(lost_key, base[missing])
+        bounds[missing, 1] = after + np.searchsorted(lost_key, base[missing], side="right")
+        keep = (0xFFFF ^ (1 << bit[order])).astype(np.uint16)
+        return Failing(codes_from, bounds, group[order].astype(np.int64), keep)
 
 
 def _joined(parts: Sequence[Floats]) -> Floats:

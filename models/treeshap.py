@@ -17,11 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
+from models.four_by_four import SIDE
 from models.tree_tables import BYTE_THRESHOLDS, Groups, Thresholds, groups_of, leaves, paths_of
 from models.trees import Tree, Trees
 from models.treeshap_kernels import (
     BLOCK_ROWS,
     BLOCK_SCORES,
+    Rounded,
     sum_few,
     sum_paths,
     sum_repeated,
@@ -61,7 +63,8 @@ class TabulatedTrees:
 
     def predict(self, X: npt.ArrayLike) -> Floats:
         """The raw score (log-odds) of each row of X, whose columns are `feature_names`."""
-        return self._run(self._checked(X), explained=False)[1]
+        rows = self._checked(X)
+        return self._run(rows, np.empty((len(rows), 0)))
 
     def predict_each(self, X: npt.ArrayLike, then: npt.ArrayLike) -> Floats:
         """The raw score of each row of X beside each of its rows of `then`: (n, m).
@@ -97,7 +100,18 @@ class TabulatedTrees:
 
     def explain(self, X: npt.ArrayLike) -> tuple[Floats, Floats]:
         """The contribution of each feature to each row's raw score, and the raw score."""
-        return self._run(self._checked(X), explained=True)
+        rows = self._checked(X)
+        contributions = np.empty(rows.shape)
+        return contributions, self._run(rows, contributions)
+
+    def explain_many(self, X: npt.ArrayLike) -> tuple[Rounded, Floats]:
+        """The same with contributions rounded to four bytes, after they are summed in eight.
+
+        Those of a portfolio fill gigabytes, and new memory costs as much time as the sums.
+        """
+        rows = self._checked(X)
+        contributions = np.empty(rows.shape, np.float32)
+        return contributions, self._run(rows, contributions)
 
     def _checked(self, X: npt.ArrayLike) -> Floats:
         rows = np.ascontiguousarray(X, np.float64)
@@ -109,20 +123,20 @@ class TabulatedTrees:
         if len(shape) != 2 or shape[1] != expected:
             raise ValueError(f"X must have {expected} columns, got: shape {shape}")
 
-    def _run(self, X: Floats, *, explained: bool) -> tuple[Floats, Floats]:
+    def _run(self, X: Floats, contributions: Floats | Rounded) -> Floats:
+        """The raw scores; `contributions` is filled unless it has no columns."""
         rows, features = X.shape
+        explained = contributions.shape[1] > 0
         raw = np.zeros(rows)
-        contributions = np.empty((rows, features if explained else 0))
-        block = min(BLOCK_ROWS, rows)
+        block = min(BLOCK_ROWS, rows + -rows % SIDE)
 
         def run(begin: int, end: int) -> None:
             part, score, told = X[begin:end], raw[begin:end], contributions[begin:end]
             if rows <= FEW_ROWS:
-                codes = np.zeros((features, 1), self._code_type)
-                sum_few(part, self._tables, codes, explained, score, told)
+                sum_few(part, self._tables, explained, score, told)
             else:
                 codes = np.zeros((features, block), self._code_type)
-                sums = np.empty((features + 1, block + APART))
+                sums = np.empty((features + 2, block + APART))  # and the raw score, and a spare
                 patterns = np.zeros(block, np.uint16)
                 sum_tables(part, self._tables, codes, sums, patterns, explained, score, told)
             if self._paths.value.size:
@@ -130,7 +144,7 @@ class TabulatedTrees:
 
         if rows:
             _in_threads(run, rows, block, least=ROWS_PER_THREAD)
-        return contributions, raw
+        return raw
 
 
 def _in_threads(run: Callable[[int, int], None], rows: int, block: int, *, least: int) -> None:

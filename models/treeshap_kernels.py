@@ -10,13 +10,18 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from models.four_by_four import add_rows
 from models.trees import MISSING_NAN, MISSING_ZERO
 
 ZERO = float(np.float32(1e-35))  # LightGBM takes what is nearer to 0 than this for 0
-BLOCK_ROWS = 1024  # the codes and sums of a block stay in the second-level cache
+BLOCK_ROWS = 4096  # fewer would wait for the tables, more for their own sums
 BLOCK_SCORES = 2048  # without contributions a block may be longer
+FEW_THRESHOLDS = 255  # so many are counted faster than searched
+TILE_COLUMNS = 8  # a cache line of a row
+TILE_ROWS = 256  # then a tile stays in the first-level cache
 
 Floats = npt.NDArray[np.float64]
+Rounded = npt.NDArray[np.float32]
 Wholes = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -44,15 +49,32 @@ class Tables(NamedTuple):
     contributions_from: Wholes
 
     # by condition: the bit that it clears when it fails, on which feature, at which code
-    bit: Wholes
-    feature: Wholes
-    code: Wholes
-    missing_left: Wholes
+    bit: npt.NDArray[np.uint8]
+    feature: npt.NDArray[np.int32]
+    code: npt.NDArray[np.uint16]
+    missing_left: npt.NDArray[np.uint8]
     inverted: Flags
 
-    columns: Wholes  # the features that a group contributes to
     scores: Floats  # by pattern: the value of the leaf reached, or 0
-    contributions: Floats  # by feature, then by pattern
+    # The features that a group contributes to; then, numbered as if features, the raw score and a
+    # spare that takes what fills the group up to a multiple of four.
+    columns: Wholes
+    contributions: Floats  # by pattern, then by those columns
+
+    failing: "Failing"
+
+
+class Failing(NamedTuple):
+    """The conditions that fail on each code of a feature: what a single row is answered by.
+
+    Code c of feature f (one more than its thresholds: missing) has the bounds of two stretches of
+    the lists in `bounds[codes_from[f] + c]`.
+    """
+
+    codes_from: Wholes
+    bounds: npt.NDArray[np.int64]
+    group: Wholes
+    keep: Patterns  # what the condition leaves of the group's pattern
 
 
 class Paths(NamedTuple):
@@ -153,6 +175,36 @@ def _code(x: float, thresholds: Floats, start: int, stop: int, missing: int, abs
 
 
 @_apart  # type: ignore[untyped-decorator]
+def _tidy(values: Floats, missing: int) -> None:
+    """Make NaN of what is missing, and of nothing else; 0 of what LightGBM takes for 0."""
+    nothing = np.nan if missing == MISSING_ZERO else 0.0
+    unknown = 0.0 if missing != MISSING_NAN and missing != MISSING_ZERO else np.nan
+    for i in range(values.size):
+        x = values[i]
+        near = nothing if abs(x) <= ZERO else x
+        values[i] = unknown if x != x else near
+
+
+@_apart  # type: ignore[untyped-decorator]
+def _count_four(values: Floats, a: float, b: float, c: float, d: float, codes: Codes) -> None:
+    for i in range(values.size):
+        x = values[i]
+        codes[i] += (x > a) + (x > b) + (x > c) + (x > d)
+
+
+@_apart  # type: ignore[untyped-decorator]
+def _count_one(values: Floats, threshold: float, codes: Codes) -> None:
+    for i in range(values.size):
+        codes[i] += values[i] > threshold
+
+
+@_apart  # type: ignore[untyped-decorator]
+def _mark_missing(values: Floats, absent: int, codes: Codes) -> None:
+    for i in range(values.size):
+        codes[i] = absent if values[i] != values[i] else codes[i]
+
+
+@_apart  # type: ignore[untyped-decorator]
 def _clear_right(codes: Codes, one: int, limit: int, keep: int, patterns: Patterns) -> None:
     """Keep of each pattern only `keep` where the row goes right.
 
@@ -185,14 +237,47 @@ def _add_looked_up(
 
 @_compiled  # type: ignore[untyped-decorator]
 def _encode(X: Floats, first: int, t: Tables, codes: Codes) -> None:
-    """The codes of a block of rows, whose columns are the features from `first` on."""
-    for column in range(X.shape[1]):
-        f = first + column
-        low, high = t.thresholds_from[f], t.thresholds_from[f + 1]
-        if high > low:
-            for i in range(X.shape[0]):
-                code = _code(X[i, column], t.thresholds, low, high, t.missing[f], t.missing_code)
-                codes[column, i] = code
+    """The codes of a block of rows, whose columns are the features from `first` on.
+
+    The rows are turned into columns tile by tile, so that all rows of a tile are compared together.
+    """
+    tile = np.empty((TILE_COLUMNS, TILE_ROWS + TILE_COLUMNS))
+    absent = codes.dtype.type(t.missing_code)
+    for begin in range(0, X.shape[0], TILE_ROWS):
+        rows = min(TILE_ROWS, X.shape[0] - begin)
+        for column in range(0, X.shape[1], TILE_COLUMNS):
+            columns = min(TILE_COLUMNS, X.shape[1] - column)
+            for i in range(rows):
+                for c in range(columns):
+                    tile[c, i] = X[begin + i, column + c]
+            for c in range(columns):
+                f = first + column + c
+                low, high = t.thresholds_from[f], t.thresholds_from[f + 1]
+                if high > low:
+                    out = codes[column + c, begin : begin + rows]
+                    thresholds = t.thresholds[low:high]
+                    _encode_column(tile[c, :rows], thresholds, t.missing[f], absent, out)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _encode_column(
+    values: Floats, thresholds: Floats, missing: int, absent: int, codes: Codes
+) -> None:
+    """The codes of one feature's values, which are tidied in place."""
+    n = thresholds.size
+    if n > FEW_THRESHOLDS:
+        for i in range(values.size):
+            codes[i] = _code(values[i], thresholds, 0, n, missing, absent)
+        return
+    _tidy(values, missing)
+    codes[:] = 0
+    fours = n - n % 4
+    for at in range(0, fours, 4):
+        a, b, c, d = thresholds[at], thresholds[at + 1], thresholds[at + 2], thresholds[at + 3]
+        _count_four(values, a, b, c, d, codes)
+    for at in range(fours, n):
+        _count_one(values, thresholds[at], codes)
+    _mark_missing(values, absent, codes)
 
 
 @_compiled  # type: ignore[untyped-decorator]
@@ -217,6 +302,15 @@ def _match(t: Tables, group: int, first: int, codes: Codes, patterns: Patterns) 
     return seen
 
 
+@_apart  # type: ignore[untyped-decorator]
+def _fetch(table: Floats) -> float:
+    """Read a number of each cache line, in order: what follows asks for them in no order."""
+    total = 0.0
+    for at in range(0, table.size, 8):
+        total += table[at]
+    return total
+
+
 @_compiled  # type: ignore[untyped-decorator]
 def sum_tables(
     X: Floats,
@@ -226,12 +320,12 @@ def sum_tables(
     patterns: Patterns,
     explained: bool,
     raw: Floats,
-    contributions: Floats,
+    contributions: Floats | Rounded,
 ) -> None:
     """Look up every group for every row: fill `raw`, and `contributions` when `explained`.
 
-    `codes` (features by block, its type wide enough for the codes), `sums` and `patterns` are room
-    to work in.
+    `codes` (features by block, its type wide enough for the codes), `sums` (features, raw score and
+    spare by block) and `patterns` are room to work in; a block can be divided by four.
     """
     rows, features = X.shape
     block = patterns.size
@@ -241,16 +335,16 @@ def sum_tables(
         sums[:] = 0.0
 
         for g in range(t.bits.size):
-            size = 1 << t.bits[g]
-            patterns[:] = size - 1
+            patterns[:] = (1 << t.bits[g]) - 1
             _match(t, g, 0, codes, patterns)
-            at = t.scores_from[g]
-            _add_looked_up(sums[features], t.scores[at : at + size], patterns)
             if explained:
-                at = t.contributions_from[g]
-                for u in range(t.columns_from[g], t.columns_from[g + 1]):
-                    _add_looked_up(sums[t.columns[u]], t.contributions[at : at + size], patterns)
-                    at += size
+                columns = t.columns[t.columns_from[g] : t.columns_from[g + 1]]
+                begin, end = t.contributions_from[g], t.contributions_from[g + 1]
+                sums[features + 1, 0] = _fetch(t.contributions[begin:end])
+                add_rows(sums, columns, t.contributions, t.contributions_from[g], patterns)
+            else:
+                table = t.scores[t.scores_from[g] : t.scores_from[g + 1]]
+                _add_looked_up(sums[features], table, patterns)
 
         for i in range(n):
             raw[start + i] = sums[features, i]
@@ -259,32 +353,44 @@ def sum_tables(
                     contributions[start + i, f] = sums[f, i]
 
 
+@_inlined  # type: ignore[untyped-decorator]
+def _match_one(x: Floats, t: Tables, patterns: Patterns) -> None:
+    """The patterns of all groups for one row: only conditions that fail are looked at."""
+    for g in range(t.bits.size):
+        patterns[g] = (1 << t.bits[g]) - 1
+    failing = t.failing
+    for f in range(x.size):
+        low, high = t.thresholds_from[f], t.thresholds_from[f + 1]
+        if high > low:
+            code = _code(x[f], t.thresholds, low, high, t.missing[f], high - low + 1)
+            bounds = failing.bounds[failing.codes_from[f] + code]
+            for first, stop in ((bounds[0], bounds[1]), (bounds[2], bounds[3])):
+                for c in range(first, stop):
+                    patterns[failing.group[c]] &= failing.keep[c]
+
+
 @_compiled  # type: ignore[untyped-decorator]
 def sum_few(
-    X: Floats, t: Tables, codes: Codes, explained: bool, raw: Floats, contributions: Floats
+    X: Floats, t: Tables, explained: bool, raw: Floats, contributions: Floats | Rounded
 ) -> None:
-    """`sum_tables` row by row, with the same bits: for so few rows that blocks cost more.
-
-    `codes` has a place for each feature of one row.
-    """
-    contributions[:] = 0.0
+    """`sum_tables` row by row, with the same bits: for so few rows that blocks cost more."""
+    features = X.shape[1]
+    sums = np.empty(contributions.shape[1])
+    patterns = np.empty(t.bits.size, np.uint16)
     for i in range(X.shape[0]):
-        _encode(X[i : i + 1], 0, t, codes)
+        _match_one(X[i], t, patterns)
+        sums[:] = 0.0
         for g in range(t.bits.size):
-            size = 1 << t.bits[g]
-            pattern = size - 1
-            for c in range(t.conditions_from[g], t.conditions_from[g + 1]):
-                one = codes.dtype.type(t.missing_left[c])
-                limit = codes.dtype.type(t.code[c] + t.missing_left[c])
-                left = codes.dtype.type(codes[t.feature[c], 0] + one) <= limit
-                if left == t.inverted[c]:
-                    pattern &= ~(1 << t.bit[c])
+            pattern = np.int64(patterns[g])
             raw[i] += t.scores[t.scores_from[g] + pattern]
             if explained:
-                at = t.contributions_from[g] + pattern
-                for u in range(t.columns_from[g], t.columns_from[g + 1]):
-                    contributions[i, t.columns[u]] += t.contributions[at]
-                    at += size
+                first, stop = t.columns_from[g], t.columns_from[g + 1]
+                at = t.contributions_from[g] + pattern * (stop - first)
+                for u in range(first, stop):
+                    if t.columns[u] == features:  # the raw score, and then what fills up
+                        break
+                    sums[t.columns[u]] += t.contributions[at + u - first]
+        contributions[i] = sums
 
 
 @_apart  # type: ignore[untyped-decorator]
@@ -341,13 +447,15 @@ def sum_repeated(
 
 @_compiled  # type: ignore[untyped-decorator]
 def sum_paths(
-    X: Floats, p: Paths, longest: int, explained: bool, raw: Floats, contributions: Floats
+    X: Floats, p: Paths, longest: int, explained: bool, raw: Floats, contributions: Floats | Rounded
 ) -> None:
     """Add, row by row and leaf by leaf, what the trees without tables say."""
     follows = np.empty(longest, np.bool_)
     powers = np.empty(longest + 1)
     shares = np.empty(longest)
+    sums = np.empty(contributions.shape[1])
     for i in range(X.shape[0]):
+        sums[:] = 0.0
         for leaf in range(p.value.size):
             start, stop = p.slots_from[leaf], p.slots_from[leaf + 1]
             k = stop - start
@@ -370,4 +478,6 @@ def sum_paths(
                     p.value[leaf], p.slot_zero_share[start:stop], follows[:k], powers, shares
                 )
                 for s in range(start, stop):
-                    contributions[i, p.slot_feature[s]] += shares[s - start]
+                    sums[p.slot_feature[s]] += shares[s - start]
+        for f in range(sums.size):
+            contributions[i, f] += sums[f]

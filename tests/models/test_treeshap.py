@@ -83,6 +83,16 @@ def assert_as_lightgbm(ours: TabulatedTrees, booster: lgb.Booster) -> None:
     assert np.array_equal(ours.predict(X), raw)
 
 
+def test_contributions_in_four_bytes_are_those_in_eight_rounded(booster):
+    ours, X = tabulated(booster), hard_rows(booster)
+    exact, raw = ours.explain(X)
+    rounded, same = ours.explain_many(X)
+    assert rounded.dtype == np.float32
+    assert np.array_equal(rounded, exact.astype(np.float32))
+    assert np.array_equal(same, raw)
+    assert np.array_equal(ours.explain_many(X[:1])[0], rounded[:1])
+
+
 def test_contributions_and_scores_are_those_of_lightgbm(booster):
     assert_as_lightgbm(tabulated(booster), booster)
 
@@ -148,6 +158,14 @@ def test_a_row_gives_the_same_bits_in_any_company(chosen, one_by_one):  # B46, B
     assert np.array_equal(MIXED.predict(X[chosen]), raw[chosen])
 
 
+def test_the_size_of_a_block_changes_no_bit(monkeypatch):
+    X = rows(700, seed=9)
+    together = MIXED.explain(X)
+    monkeypatch.setattr(treeshap, "BLOCK_ROWS", 64)
+    in_blocks = MIXED.explain(X)
+    assert all(np.array_equal(a, b) for a, b in zip(together, in_blocks, strict=True))
+
+
 def test_no_rows_give_no_rows():
     contributions, raw = MIXED.explain(np.zeros((0, 8)))
     assert contributions.shape == (0, 8)
@@ -192,7 +210,7 @@ def test_rows_beside_others_are_scored_by_trees_without_tables_too(monkeypatch):
     assert MIXED.predict_each(np.zeros((0, 6)), np.zeros((0, 3, 2))).shape == (0, 3)
 
 
-@pytest.mark.parametrize("count", [1, 513, 1024, 5000])
+@pytest.mark.parametrize("count", [1, 513, 4096, 9000])
 def test_threads_share_the_rows_and_change_no_bit(count, monkeypatch):
     X = rows(count, seed=11)
     ran = []
