@@ -20,7 +20,8 @@ Pools = npt.NDArray[np.int64]
 NOT_FREE = np.iinfo(np.int64).min  # the value of an option that may not be taken
 NO_POOL = -1
 ROUNDS = 60  # of prices; one pool needs one, three hardly ten
-MOVES = 512  # improvements looked at once the prices stand
+MOVES = 512  # steps looked at once the prices stand ...
+PASSES = 4  # ... so many times
 HAIR = 0.01  # of a cent in all: ties go to the smaller row, without changing what is best
 
 
@@ -63,6 +64,7 @@ class _Market:
     def __init__(self, worth: Floats, weight: Floats, pool: Pools, limit: Floats) -> None:
         self.worth, self.weight, self.pool, self.limit = worth, weight, pool, limit
         self.row = np.arange(len(worth))
+        self.freed = np.where(pool[:, None] == np.arange(len(limit)), weight[:, None], 0.0)
         hair = HAIR * (len(worth) - self.row) / max(len(worth), 1) ** 2
         self.split = np.where(worth > 0, worth + hair[:, None], worth)  # the worth without ties
 
@@ -127,27 +129,54 @@ class _Market:
         return taken
 
     def improved(self, taken: Places, prices: Floats) -> Places:
-        """The choice with the room that is left given to the steps that lose least."""
+        """The choice after every step that gains: into the room left, or in another row's place.
+
+        Looked at are the steps that lose least at the prices; a row that makes room takes its next
+        best. Prices leave rows that want either of two options equally, and this settles them.
+        """
         taken, room = taken.copy(), self.limit - self.used(taken)
+        for _ in range(PASSES):
+            before = taken.copy()
+            for row, option in self._steps(taken, prices):
+                if self.split[row, option] > self.split[row, taken[row]]:
+                    self._step(taken, room, row, option)
+            if (taken == before).all():
+                break
+        return taken
+
+    def _steps(self, taken: Places, prices: Floats) -> list[tuple[int, int]]:
+        """The steps up that lose least at the prices, those that gain most first."""
         net = self.net(self.split, prices)
+        now = self.split[self.row, taken]
         loss = net[self.row, taken][:, None] - net
-        loss[self.split <= self.split[self.row, taken][:, None]] = np.inf
+        loss[self.split <= now[:, None]] = np.inf
         flat = loss.ravel()
         few = np.argpartition(flat, MOVES)[:MOVES] if len(flat) > MOVES else np.arange(len(flat))
         few = few[np.isfinite(flat[few])]
-        more = self.split.ravel()[few] - self.split[self.row, taken][few // loss.shape[1]]
-        for at in few[np.lexsort((few, -more))].tolist():
-            row, option = divmod(at, loss.shape[1])
-            now = taken[row]
-            if self.split[row, option] <= self.split[row, now]:
-                continue
-            after = room.copy()
-            for place, sign in ((now, 1), (option, -1)):
-                if self.pool[place] != NO_POOL:
-                    after[self.pool[place]] += sign * self.weight[place]
-            if (after >= 0).all():
-                taken[row], room = option, after
-        return taken
+        rows, options = np.divmod(few, loss.shape[1])
+        gain = self.split[rows, options] - now[rows]
+        order = np.lexsort((few, -gain))
+        return list(zip(rows[order].tolist(), options[order].tolist(), strict=True))
+
+    def _step(self, taken: Places, room: Floats, row: int, option: int) -> None:
+        """Takes one step if there is room, or if another row had better make room for it."""
+        after = room + self.freed[taken[row]] - self.freed[option]
+        if (after >= 0).all():
+            taken[row], room[:] = option, after
+            return
+        gain = self.split[row, option] - self.split[row, taken[row]]
+        others = np.flatnonzero((self.pool[taken] == self.pool[option]) & (self.row != row))
+        left = after[None, :] + self.freed[taken[others]]
+        fits = (left[:, None, :] - self.freed[None, :, :] >= 0).all(axis=2)
+        worth = np.where(fits, self.split[others], -np.inf)
+        if not len(others) or not np.isfinite(worth).any():
+            return
+        change = worth.max(axis=1) - self.split[others, taken[others]]
+        best = int(change.argmax())
+        if change[best] + gain > 0:
+            other, instead = others[best], int(worth[best].argmax())
+            room[:] = left[best] - self.freed[instead]
+            taken[row], taken[other] = option, instead
 
 
 def _hull(worth: Floats, weight: Floats, outside: Floats) -> tuple[Floats, Floats]:

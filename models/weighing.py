@@ -210,7 +210,8 @@ class Weighing:
                 opens = due + action.from_day
                 again = np.where(opens > self.day, np.minimum(again, opens), again)
         quiet = (blocks & bit("quiet_period")) > 0
-        silence_ends = cases.last_contact_day.astype(np.int64) + self.economics.quiet_days
-        again = np.where(quiet, np.minimum(again, silence_ends), again)
+        for days in sorted({self.quiet_days(action) for action in options if action.contact}):
+            ends = cases.last_contact_day.astype(np.int64) + days
+            again = np.where(quiet & (ends > self.day), np.minimum(again, ends), again)
         promised = cases.promise_day >= self.as_of
         return np.where(promised, cases.promise_day + 1, again).astype(np.int32)

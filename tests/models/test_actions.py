@@ -343,6 +343,54 @@ def test_a_call_may_be_repeated_after_ten_days():
     assert call(10) == ["call"]
 
 
+def test_a_small_claim_is_written_off_when_its_six_months_are_over():
+    # due on 10 September 2025: six months end on 10 March 2026, 181 days later
+    case = one(late=181, open_eur=2_000)
+    assert decided(case, catalogue=only("write_off_review")).code == ["write_off_review"]
+    case = one(late=180, open_eur=2_000)
+    assert decided(case, catalogue=only("write_off_review")).code == ["wait"]
+
+
+def test_the_ladder_of_reminders_never_goes_back():
+    mine = Catalogue.parse("[actions.reminder_1]\nto_day = 90")
+    case = {"late": 30, "open_eur": 9_000}
+    asked = Catalogue(tuple(a for a in mine.actions if a.code == "reminder_1"), mine.economics)
+    assert decided(one(**case), catalogue=asked).code == ["reminder_1"]
+    after = one(**case, done={"reminder_2": TODAY - 8})
+    kept = tuple(
+        replace(a, enabled=a.code == "reminder_1")
+        for a in mine.actions
+        if a.code in ("reminder_1", "reminder_2")
+    )
+    assert decided(after, catalogue=Catalogue(kept, mine.economics)).code == ["wait"]
+
+
+def test_an_action_may_ask_for_a_longer_silence_than_the_others():
+    case = one(late=15, open_eur=50_000, last_contact_day=TODAY - 10)
+    assert decided(case, catalogue=only("call")).code == ["call"]
+    patient = tuple(replace(a, quiet_days=14) for a in OURS.actions if a.code == "call")
+    told = decided(case, catalogue=Catalogue(patient, OURS.economics))
+    assert told.blocked_by == [["quiet_period"]]
+    assert told.on.tolist() == [TODAY + 4]
+
+
+def test_a_prior_effect_may_depend_on_how_much_is_known_of_the_customer():
+    calls = tuple(replace(a, by_history={"none": 0.5}) for a in OURS.actions if a.code == "call")
+    mine = Catalogue(calls, OURS.economics)
+    for settled, days in ((0, 3.5), (5, 7.0), (20, 7.0), (np.nan, 7.0)):
+        told = decided(one(late=15, open_eur=50_000, n_settled=settled), catalogue=mine)
+        assert told.effect_days.tolist() == [days]
+
+
+def test_held_out_a_customer_waits_and_nothing_stands_in_the_way():
+    case = one(late=15, open_eur=50_000)
+    told = decide(case, OURS, RATES, as_of=TODAY, held_out=np.array([True]))
+    assert (told.code, told.why, told.blocked_by) == (["wait"], ["held_out"], [[]])
+    assert sentence(told, 0, OURS, language="en").startswith(
+        "wait: the customer is in the control group"
+    )
+
+
 def test_the_business_day_decides_the_window():
     case = one(late=9, open_eur=9000)
     assert decided(case, catalogue=only("reminder_1")).code == ["wait"]

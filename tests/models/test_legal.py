@@ -179,6 +179,30 @@ def test_negotiation_is_compulsory_up_to_fifty_thousand():
     assert legal.negotiation_compulsory(claims).tolist() == [True, False]
 
 
+def test_the_law_gives_a_first_day_to_the_small_claim_alone():
+    due = np.array([day("2026-01-15")], np.int32)
+    assert legal.earliest_day("write_off_review", due).tolist() == [day("2026-07-15")]
+    assert legal.earliest_day("call", due) is None
+
+
+@pytest.mark.parametrize(
+    ("semester", "percent"),
+    [
+        # as the Ministry published them in the Gazzetta Ufficiale named in the table
+        ("2013-H1", 0.75),
+        ("2014-H2", 0.15),
+        ("2015-H1", 0.05),
+        ("2015-H2", 0.05),
+        ("2016-H1", 0.05),
+        ("2023-H1", 2.50),
+        ("2025-H1", 3.15),
+    ],
+)
+def test_the_rates_are_those_that_were_published(semester, percent):
+    year, half = semester.split("-H")
+    assert RATES.points[2 * int(year) + int(half) - 1] == round(100 * percent)
+
+
 @pytest.mark.parametrize(
     ("due", "deductible"),
     [("2026-01-15", "2026-07-15"), ("2025-08-31", "2026-02-28"), ("2023-08-31", "2024-02-29")],
