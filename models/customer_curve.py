@@ -20,7 +20,14 @@ Rows = npt.NDArray[np.int64]
 FIRST_DELAY = -90  # earlier payments count as this early
 LAST_DELAY = 365  # from here on one hazard serves for every day
 DELAYS = LAST_DELAY - FIRST_DELAY + 1
-LAST_INVOICES = 100  # a customer is judged by its recent record
+# A customer is judged by its recent record: the last half-year, or more where that holds few
+# invoices. Few invoices of a large customer are few payment runs, and tell where it is in its month
+# rather than how it pays (docs/decisions.md).
+RECENT_DAYS = 180
+LEAST_INVOICES = 100
+MOST_INVOICES = 1_000  # keeps a question's cost bounded
+NEWEST_INVOICES = 50  # count in full, for customers change
+OLDER_WEIGHT = 0.25  # of all before them; a power of two, so that sums are exact in any order
 OWN_WEIGHT = 5.0  # invoices that the cohort's hazard counts for, on every day
 
 
@@ -39,23 +46,25 @@ class PaymentRecords:
     cancelled: npt.NDArray[np.bool_]
 
     def recent(self, customer: npt.NDArray[np.int32], as_of: Days) -> tuple[Rows, Rows]:
-        """Where each customer's last invoices before a day begin and end.
+        """Where each customer's recent invoices before a day begin and end.
 
         Invoices of the oldest one's day all count, so that no order among them matters.
         """
-        first, last = self.start[customer], _before(self, customer, as_of)
-        oldest = np.maximum(last - LAST_INVOICES, first)
+        first = self.start[customer]
         if not len(self.known_day):
-            return first, last
+            return first, first
+        owner = np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+        keys = (owner << 22) + self.known_day
+
+        def before(day: Days) -> Rows:
+            """For each query the row after its customer's last invoice known before the day."""
+            return np.searchsorted(keys, (customer.astype(np.int64) << 22) + day)
+
+        last = before(as_of)
+        most = np.maximum(before(as_of - RECENT_DAYS), last - MOST_INVOICES)
+        oldest = np.maximum(np.minimum(most, last - LEAST_INVOICES), first)
         day = self.known_day[np.minimum(oldest, len(self.known_day) - 1)]
-        return np.minimum(_before(self, customer, day), last), last
-
-
-def _before(records: PaymentRecords, customer: npt.NDArray[np.int32], day: Days) -> Rows:
-    """For each query the row after its customer's last invoice known before the day."""
-    owner = np.repeat(np.arange(len(records.start) - 1), np.diff(records.start))
-    keys = (owner << 22) + records.known_day
-    return np.searchsorted(keys, (customer.astype(np.int64) << 22) + day)
+        return np.minimum(before(day), last), last
 
 
 def survival(
@@ -76,6 +85,7 @@ def survival(
     """
     out = np.ones(days_ahead.shape)
     _survival(
+        records.known_day,
         records.due_day,
         records.closed_day,
         records.closed_known_day,
@@ -94,10 +104,14 @@ def survival(
 
 
 @nb.njit(cache=True, nogil=True)
-def _count(due, closed, closed_known, cancelled, first, last, as_of, observed_from, paid, left):  # type: ignore[no-untyped-def]
+def _count(  # type: ignore[no-untyped-def]
+    known_day, due, closed, closed_known, cancelled, first, last, as_of, observed_from, paid, left
+):
     """Fills, by delay, the invoices paid and the change in how many are watched."""
     paid[:] = 0
     left[:] = 0
+    # a day's invoices are all among the newest or none, so that no order among them matters
+    newest_from = known_day[max(last - NEWEST_INVOICES, first)] if last > first else 0
     for row in range(first, last):
         known = closed_known[row] < as_of
         if known and cancelled[row]:
@@ -111,16 +125,18 @@ def _count(due, closed, closed_known, cancelled, first, last, as_of, observed_fr
         until = min(max(until - FIRST_DELAY, 0), DELAYS)
         if until < since:
             continue
-        left[since] += 1
+        weight = 1.0 if known_day[row] >= newest_from else OLDER_WEIGHT
+        left[since] += weight
         if known and until < DELAYS - 1:
-            paid[until] += 1
-            left[until + 1] -= 1
+            paid[until] += weight
+            left[until + 1] -= weight
         else:
-            left[until] -= 1
+            left[until] -= weight
 
 
 @nb.njit(cache=True, nogil=True)
 def _survival(  # type: ignore[no-untyped-def]
+    known_day,
     due,
     closed,
     closed_known,
@@ -140,6 +156,7 @@ def _survival(  # type: ignore[no-untyped-def]
     curve = np.ones(DELAYS)
     for i in range(len(as_of)):
         _count(
+            known_day,
             due,
             closed,
             closed_known,

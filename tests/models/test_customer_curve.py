@@ -11,8 +11,12 @@ from models.customer_curve import (
     DELAYS,
     FIRST_DELAY,
     LAST_DELAY,
-    LAST_INVOICES,
+    LEAST_INVOICES,
+    MOST_INVOICES,
+    NEWEST_INVOICES,
+    OLDER_WEIGHT,
     OWN_WEIGHT,
+    RECENT_DAYS,
     PaymentRecords,
     survival,
 )
@@ -223,11 +227,47 @@ def test_what_credit_notes_cancelled_is_nobodys_record() -> None:
     )
 
 
-def test_only_the_last_invoices_count_and_all_of_the_oldest_ones_day() -> None:
-    many = records([paid(-1000 + i // 2, 3) for i in range(3 * LAST_INVOICES + 1)])
-    first, last = many.recent(np.zeros(1, np.int32), np.array([5000], np.int32))
-    assert LAST_INVOICES <= last[0] - first[0] <= LAST_INVOICES + 1
-    assert many.known_day[first[0] - 1] < many.known_day[first[0]]
+def known(day: int) -> tuple[int, ...]:
+    """An invoice that became known on the day and was paid three days late."""
+    return paid(day + 30, 3)
+
+
+def begins(of: PaymentRecords, *, as_of: int) -> int:
+    """How many invoices the record holds on the day."""
+    first, last = of.recent(np.zeros(1, np.int32), np.array([as_of], np.int32))
+    assert not first[0] or of.known_day[first[0] - 1] < of.known_day[first[0]]
+    return int(last[0] - first[0])
+
+
+def test_a_record_is_of_half_a_year_or_of_so_many_invoices_whichever_is_longer() -> None:
+    weekly = records([known(-7 * i) for i in range(3 * LEAST_INVOICES)])
+    daily = records([known(-i) for i in range(3 * RECENT_DAYS)])
+    assert begins(weekly, as_of=1) == LEAST_INVOICES
+    assert begins(daily, as_of=1) == RECENT_DAYS
+
+
+def test_only_so_many_invoices_count_and_all_of_the_oldest_ones_day() -> None:
+    many = records([known(-i // 17) for i in range(3 * MOST_INVOICES)])
+    assert MOST_INVOICES <= begins(many, as_of=1) < MOST_INVOICES + 17
+
+
+def test_invoices_before_the_newest_count_for_less() -> None:
+    """A customer that paid on the due date and now pays three weeks later."""
+    old = [paid(-30 - i, 0) for i in range(NEWEST_INVOICES)]
+    new = [paid(-25, 21)] * NEWEST_INVOICES
+    found = ask(records([*old, *new]), as_of=0, due=0, ahead=np.array([0]))
+    prior = HAZARDS[-FIRST_DELAY]
+    closed = OLDER_WEIGHT * NEWEST_INVOICES
+    watched = closed + NEWEST_INVOICES
+    assert found[0] == 1 - (closed + OWN_WEIGHT * prior) / (watched + OWN_WEIGHT)
+
+
+def test_the_order_among_one_days_invoices_does_not_matter() -> None:
+    rows = [paid(-100 - i // 13, i * 7 % 31) for i in range(2 * NEWEST_INVOICES)]
+    turned = sorted(rows, key=lambda row: (row[0], -row[2]))
+    assert turned != sorted(rows, key=lambda row: row[0])
+    found = [ask(records(some), as_of=0, due=0).tobytes() for some in (rows, turned)]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("day", [-5000, 0, 5000])

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from ledgers import Rows, to_ledger
 
-from models.customer_curve import LAST_INVOICES
+from models.customer_curve import MOST_INVOICES
 from models.fitting import NotEnoughHistory
 from models.horizons import PROBABILITY_COLUMNS
 from pipelines import backtest, features, landmarks
@@ -137,7 +137,7 @@ def test_a85_the_curve_looks_at_the_last_invoices_only(trained: Trained) -> None
     day = np.full(50, trained.as_of, np.int32)
     first, last = prepared.records.recent(np.zeros(50, np.int32), day - np.arange(50))
     a_day = 20_000 / 1_095
-    assert (last - first).max() < LAST_INVOICES + 4 * a_day
+    assert (last - first).max() < MOST_INVOICES + 4 * a_day
 
 
 @pytest.mark.parametrize("settled", [0, 1, 2])
