@@ -38,7 +38,8 @@ def explained(model: LatePaymentModel) -> Explained:
     if model.golden is None:
         return Explained(names, np.zeros((0, len(names))), np.zeros((0, len(names))))
     values = np.column_stack([model.golden[name].to_numpy() for name in names]).astype(np.float64)
-    return Explained(names, values, model.trees.explain(values)[0])
+    pushed = np.asarray(model.trees.explain(values)[0], np.float64)
+    return Explained(names, values, pushed)
 
 
 @dataclass(frozen=True)

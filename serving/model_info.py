@@ -85,7 +85,8 @@ class Kept:
     def versions(self, model: Bundle) -> list[dict[str, Any]]:
         """The history as training noted it last."""
         noted = version_history.read(self._folder)
-        return [{**version, "answers": version["version"] == model.version} for version in noted]
+        newest = next((v["number"] for v in noted if v["version"] == model.version), None)
+        return [{**version, "answers": version["number"] == newest} for version in noted]
 
     def _of(self, model: Bundle) -> tuple[str, LookedAt, str | None]:
         if self._known is None or self._known[0] != model.version:

@@ -128,7 +128,7 @@ def _plot(column: Column, language: str, currency: str) -> dict[str, Any]:
 def _quantity(name: str, value: float, language: str, currency: str) -> str:
     if name in _UNITS:
         value = 1 / (1 + np.exp(-value))
-    unit = BOOK[name].unit if name in BOOK else _UNITS.get(name, "number")
+    unit = BOOK[name].unit if name in BOOK else _UNITS.get(name, "count")
     return wording.quantity(value, unit, language, currency=currency)
 
 

@@ -148,6 +148,16 @@ def test_the_smallest_change_meets_the_target_when_it_is_scored_again(asked: Ask
     assert found.change == smaller[0].change
 
 
+def test_a_lower_target_is_never_met_sooner_and_what_is_found_meets_it(asked: Asked) -> None:
+    singles = (change for change in candidates(disputed=True) if len(change.named) == 1)
+    best = min(asked.compare(change).probabilities[TARGET][1] for change in singles)
+    targets = np.linspace(best, asked.before[TARGET], 4).tolist()
+    told = [asked.smallest_change(target) for target in targets]
+    assert all(of.found is not None for of in told)
+    assert all(of.found.probabilities[TARGET][1] <= of.target for of in told if of.found)
+    assert [of.tried for of in told] == sorted((of.tried for of in told), reverse=True)
+
+
 def test_where_no_change_is_enough_it_says_so(asked: Asked) -> None:
     told = asked.smallest_change(0.0)
     assert told.found is None

@@ -67,7 +67,8 @@ def with_model(serve, row, tmp_path):
         "why": "loses",
         "cut_off": "2026-06-01",
     }
-    version_history.write(settings.models_folder, [noted, refused])
+    again = noted | {"number": "0", "aliases": []}  # trained twice on the same ledger
+    version_history.write(settings.models_folder, [noted, refused, again])
     return serve([row()])
 
 
@@ -80,7 +81,7 @@ def test_the_model_says_what_it_looks_at_how_reliable_it_was_and_what_came_befor
     assert answer["reliability"] == {
         "p_late_30": [{"rows": 10, "predicted": 0.25, "observed": 0.5}]
     }
-    assert [v["answers"] for v in answer["versions"]] == [True, False]
+    assert [v["answers"] for v in answer["versions"]] == [True, False, False]
     assert answer["card"].startswith("# Model")
 
 
