@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 NAME = "puntuale"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 PROMOTED, NOT_PROMOTED = "promoted", "not promoted"  # the verdicts on a version
-_LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "numba", "scikit-learn", "mlflow")
+# What a model's bits and figures depend on, and what keeps them.
+LIBRARIES = (
+    *("lightgbm", "numpy", "scipy", "pandas", "pyarrow", "numba", "scikit-learn", "holidays"),
+    "mlflow",
+)
 _NEEDED_TO_LOAD = ("lightgbm", "numpy", "pandas")  # what the logged native trees want, pinned
 _FILES = "extra_files"  # where MLflow keeps our bundle beside the native trees
 
@@ -101,7 +105,7 @@ class Registry:
             mlflow.log_params({k: str(v)[:500] for k, v in training.parameters.items()})
             mlflow.log_metrics(dict(training.metrics))
             mlflow.set_tags({f"fingerprint.{k}": v for k, v in training.fingerprints.items()})
-            mlflow.set_tags(_libraries())
+            mlflow.set_tags(_library_tags())
             for name, figure in training.figures.items():
                 mlflow.log_figure(figure, f"figures/{name}.png")
             for name, table in training.tables.items():
@@ -116,7 +120,7 @@ class Registry:
         with self._running("back-test") as (mlflow, _, run_id):
             mlflow.log_params(dict(parameters))
             mlflow.log_metrics(dict(metrics))
-            mlflow.set_tags(_libraries())
+            mlflow.set_tags(_library_tags())
             for path in files:
                 mlflow.log_artifact(str(path), "backtest")
             return run_id
@@ -135,7 +139,7 @@ class Registry:
             mlflow.log_params(dict(parameters))
             mlflow.log_metrics(dict(metrics))
             mlflow.log_dict(dict(table), "tables/effects.json")
-            mlflow.set_tags({"kind": "effects", **_libraries()})
+            mlflow.set_tags({"kind": "effects", **_library_tags()})
             experiment = mlflow.get_run(run_id).info.experiment_id
             for estimate, figures in estimates.items():
                 with mlflow.start_run(experiment_id=experiment, run_name=estimate, nested=True):
@@ -318,9 +322,13 @@ def _log_model(mlflow: ModuleType, training: Training, names: list[str]) -> str:
     return str(logged.model_id)
 
 
-def _libraries() -> dict[str, str]:
-    versions = {f"library.{name}": installed(name) for name in _LIBRARIES}
-    return {"library.python": sys.version.split()[0], **versions}
+def libraries() -> dict[str, str]:
+    """The version of Python and of each library that a model was made with."""
+    return {"python": sys.version.split()[0], **{name: installed(name) for name in LIBRARIES}}
+
+
+def _library_tags() -> dict[str, str]:
+    return {f"library.{name}": version for name, version in libraries().items()}
 
 
 def _sha256(path: Path) -> str:

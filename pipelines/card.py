@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from models.horizons import HORIZONS_DAYS, column
 from models.late_payment import LatePaymentModel
+from models.registry import libraries
 from pipelines import matured_window
 from pipelines.contest import Contest, Verdict
 from pipelines.ledger import Ledger
@@ -94,7 +95,11 @@ def _data(told: Told) -> str:
         ("training snapshots", f"{facts['snapshots']:,}"),
         ("matured labels", f"{facts['labels']:,}"),
         *((f"fingerprint of the {name}", f"`{mark}`") for name, mark in told.fingerprints.items()),
+        ("made with", ", ".join(f"{name} {version}" for name, version in libraries().items())),
     ]
+    if sample := facts.get("sample"):
+        drawn = f"{sample['customers']:,} of {sample['of_customers']:,}, weighed by their chances"
+        rows.insert(1, ("customers learned from", drawn))
     return _table(("what", "how much"), rows)
 
 

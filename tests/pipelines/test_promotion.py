@@ -9,7 +9,7 @@ import pytest
 
 from models import bundle, looked_at
 from models.fitting import NotEnoughHistory
-from models.registry import CHALLENGER, CHAMPION, NoEarlierChampion
+from models.registry import CHALLENGER, CHAMPION, NoEarlierChampion, libraries
 from pipelines import contest, matured_window, promotion, sources, version_history
 from pipelines.contest import CHALLENGER as NEW
 from pipelines.contest import CHAMPION as OLD
@@ -221,6 +221,8 @@ def test_the_card_says_what_the_model_is_made_of_what_it_is_not_for_and_why_it_a
     for part in ("Data", "Figures", "Calibration", "Limits", "How it was promoted"):
         assert f"\n## {part}\n" in card
     assert "natural person" in card
+    assert f"lightgbm {libraries()['lightgbm']}" in card
+    assert "fingerprint of the features" in card
     assert all(reason in card for reason in trained.why)
 
 
