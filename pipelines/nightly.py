@@ -24,6 +24,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
+from models import durable
 from pipelines import night, reading
 from pipelines.job import Job
 from pipelines.night import Night
@@ -82,6 +83,7 @@ def at_home(settings: Settings) -> AbstractContextManager[object]:
         PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 300,  # 20 s are not enough under load
     }
     if "PREFECT_HOME" not in os.environ:
+        durable.make(settings.prefect_home.resolve())  # its server cannot make a folder in none
         own[PREFECT_HOME] = settings.prefect_home.resolve()
     at_home: AbstractContextManager[object] = temporary_settings(own)
     return at_home
