@@ -220,6 +220,62 @@ def test_the_plan_is_within_a_largest_item_for_each_channel_of_its_bound(seed: i
     assert told.bound_cents - len(FEW) * largest - 1 <= worth <= told.bound_cents + 1
 
 
+def two_invoices(*, late: tuple[int, int], **columns: Any) -> Cases:
+    """Two invoices of one ordinary customer, 20,000 and 10,000 EUR, so many days late."""
+    return Cases.of(
+        customer=np.array([7, 7]),
+        open_cents=np.array([2_000_000, 1_000_000]),
+        due_day=TODAY - np.array(late),
+        p_late_0=[0.5, 0.5],
+        p_late_30=[0.3, 0.3],
+        p_late_60=[0.2, 0.2],
+        p_late_90=[0.1, 0.1],
+        p_unpaid_180=[0.05, 0.05],
+        expected_days_late=np.array(late) + 30.0,
+        **columns,
+    )
+
+
+def only(*codes: str) -> Catalogue:
+    return Catalogue(tuple(a for a in OURS.actions if a.code in codes), OURS.economics)
+
+
+def test_one_contact_in_the_highest_tone_is_about_all_invoices_and_their_worths_add_up() -> None:
+    # 20,000 EUR 41 days late, for the final reminder: sooner by 8 days 35.068, safer by 20,000 x
+    # 0.35 x 0.05 x 0.10 = 35: 70.06; 10,000 EUR 12 days late, for the first: sooner by 4 days
+    # 8.767, safer by 10,000 x 0.35 x 0.05 x 0.05 = 8.75: 17.51. Less 4 and 8 x 0.7 once: 77.97 EUR
+    told = planned(two_invoices(late=(41, 12)), catalogue=only("reminder_1", "final_reminder"))
+    assert told.code(0) == "final_reminder"
+    assert by_invoice(told) == ["final_reminder", "reminder_1"]
+    assert told.expected_value_cents.tolist() == [77_97]
+    assert told.effect_days.tolist() == [8.0, 4.0]
+
+
+def test_an_invoice_that_is_promised_is_left_out_of_the_contact() -> None:
+    promised = two_invoices(late=(41, 12), promise_day=np.array([NO_DAY, TODAY + 3]))
+    told = planned(promised, catalogue=only("reminder_1", "final_reminder"))
+    assert by_invoice(told) == ["final_reminder", "wait"]
+
+
+def test_what_a_full_day_keeps_out_is_looked_at_again_on_the_next() -> None:
+    no_calls = {"phone": Limit(0, "minutes")}
+    told = planned(two_invoices(late=(41, 12)), catalogue=only("call"), capacity=no_calls)
+    assert (told.code(0), told.blocked_by(0)) == ("wait", ["capacity"])
+    assert WHYS[told.why[0]] == "blocked"
+    assert told.codes[told.better[0]] == "call"
+    assert told.on.tolist() == [TODAY + 1]
+
+
+def test_exploration_keeps_within_the_day_whatever_it_draws() -> None:
+    cases = some_cases(11, n=150, customer=np.arange(150), do_not_contact=False)
+    for salt in range(30):
+        trial = Trial(exploration_share=0.2, salt=str(salt))
+        told = planned(
+            cases, catalogue=only("statement"), trial=trial, capacity={"email": Limit(10, "pieces")}
+        )
+        assert told.used["email"] <= 10
+
+
 def test_a_portfolio_of_nothing_has_an_empty_plan() -> None:
     told = planned(some_cases(1).take(np.zeros(0, np.int64)))
     assert len(told.customer) == len(told.effective) == 0
