@@ -26,6 +26,7 @@ LEAST_LABELS = 2_000  # fewer say too little of five horizons
 LEAST_OF_A_KIND = 50  # invoices seen late, and invoices seen paid
 LEAST_JUDGED = 300  # labels of the last window under which a weight is not earned
 SURE_ERRORS = 2.0  # standard errors that make a difference more than luck
+LIKELY_ERRORS = 1.0  # that do where it has been seen on other ledgers, as the trees' gain has
 SMALL = 50_000  # rows under which smaller trees do better
 SELDOM_MISSING = 0.5  # the share up to which a feature counts as known in training
 MOSTLY_VARIES = 0.95  # a value that so many snapshots share is the same by nature
@@ -246,6 +247,7 @@ def _choose_weights(
     )
     raw = TabulatedTrees(parse(text)).predict(stacked[judged])
     own, late = logit(curve[judged]), rows.still_open[judged]
+    everybody = stacked[judged, stacked.shape[1] - 1].astype(np.float64)  # the cohort's logit
     customer = rows.customer[rows.row[judged]]
     past_due = (rows.target_day - rows.snapshots.due_day[rows.row])[judged]
 
@@ -253,33 +255,43 @@ def _choose_weights(
     parts = (("near", past_due < HALFWAY_DAYS), ("far", past_due >= HALFWAY_DAYS))
     for (name, part), usual in zip(parts, USUAL_WEIGHTS, strict=True):
         surprise = {w: _surprise((w * raw + (1 - w) * own)[part], late[part]) for w in WEIGHTS}
-        weight = _earned(surprise, customer[part], usual=usual)
+        cohort = _surprise(everybody[part], late[part])
+        weight = _earned(surprise, customer[part], usual=usual, cohort=cohort)
         chosen.append(weight)
         evidence[name] = {
             "labels": int(part.sum()),
             "log_loss": {str(w): float(s.mean()) if len(s) else None for w, s in surprise.items()},
+            "cohort_log_loss": float(cohort.mean()) if len(cohort) else None,
             "weight": weight,
             "why": f"the trees earn a weight of {weight}"
             if weight
-            else "the trees do not beat the customer's curve: it answers",
+            else "the trees do not beat the customer's curve and its cohort's: the former answers",
         }
     return (chosen[0], chosen[1]), evidence
 
 
 def _earned(
-    surprise: Mapping[float, Floats], customer: npt.NDArray[np.int32], *, usual: float
+    surprise: Mapping[float, Floats],
+    customer: npt.NDArray[np.int32],
+    *,
+    usual: float,
+    cohort: Floats,
 ) -> float:
     """The weight that the labels of a window give.
 
     Another weight than the usual one must win by more than two paired standard errors over
-    customers; any weight must win so against the curve alone (0), or the curve answers.
+    customers. Any weight must win so against the cohort's curve, or the customer's curve answers:
+    where customers do not differ, trees that only learn this gain on the latter and know nothing.
+    Against the customer's curve itself one standard error is enough: small ledgers show no more.
     """
     if len(customer) < LEAST_JUDGED:
         return 0.0
     weight = min(WEIGHTS, key=lambda w: float(surprise[w].mean()))
     if not _beats(surprise[weight], surprise[usual], customer):
         weight = usual
-    return weight if _beats(surprise[weight], surprise[0.0], customer) else 0.0
+    ours, own = surprise[weight], surprise[0.0]
+    earned = _beats(ours, cohort, customer) and _beats(ours, own, customer, errors=LIKELY_ERRORS)
+    return weight if earned else 0.0
 
 
 def _surprise(odds: Floats, late: npt.NDArray[np.bool_]) -> Floats:
@@ -287,12 +299,18 @@ def _surprise(odds: Floats, late: npt.NDArray[np.bool_]) -> Floats:
     return -np.where(late, np.log(p), np.log1p(-p))
 
 
-def _beats(ours: Floats, theirs: Floats, customer: npt.NDArray[np.int32]) -> bool:
+def _beats(
+    ours: Floats,
+    theirs: Floats,
+    customer: npt.NDArray[np.int32],
+    *,
+    errors: float = SURE_ERRORS,
+) -> bool:
     """Whether our mean is surely lower, customers being independent of each other."""
     gain = theirs - ours
     by_customer = np.bincount(customer, weights=gain - gain.mean())
     error = float(np.sqrt((by_customer**2).sum())) / len(gain)
-    return bool(gain.mean() > SURE_ERRORS * error)
+    return bool(gain.mean() > errors * error)
 
 
 def _medians(snapshots: Snapshots) -> dict[str, float | None]:

@@ -72,7 +72,7 @@ def test_noise_earns_no_weight_and_the_model_says_so(built: Dataset) -> None:
     drawn = np.random.default_rng(0).random(len(own)) < own[:, 0]
     answer = fitted(built, replace(rows, still_open=drawn))
     assert answer.weights == (0.0, 0.0)
-    said = "the trees do not beat the customer's curve: it answers"
+    said = "the trees do not beat the customer's curve and its cohort's: the former answers"
     assert [answer.facts["blend"][part]["why"] for part in ("near", "far")] == [said, said]
 
 
@@ -112,6 +112,18 @@ def test_a_gain_within_its_error_over_customers_is_no_gain() -> None:
     assert not fitting._beats(theirs - luck[customer], theirs, customer)
     assert fitting._beats(theirs - 0.01, theirs, customer)
     assert not fitting._beats(theirs, theirs, customer)
+
+
+def test_what_everybodys_curve_tells_as_well_earns_no_weight() -> None:
+    """Trees that have only learned that customers do not differ beat the customer's curve."""
+    customer = np.repeat(np.arange(40), 20).astype(np.int32)
+    noisy, trees = np.full(800, 0.7), np.full(800, 0.6)
+    surprise = {w: trees if w else noisy for w in WEIGHTS}
+    earned = [
+        fitting._earned(surprise, customer, usual=0.7, cohort=np.full(800, of))
+        for of in (0.59, 0.6, 0.61)
+    ]
+    assert earned == [0.0, 0.0, 0.7]
 
 
 def test_the_same_ledger_and_seed_give_identical_files(
