@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: setup demo test serve nightly check fix bench bench-features bench-explain lock clean
+.PHONY: setup demo test serve nightly check fix bench bench-features bench-explain bench-models bench-policy lock clean
 
 setup: $(READY)
 
@@ -42,7 +42,7 @@ fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-features bench-explain
+bench: bench-features bench-explain bench-models bench-policy
 
 # The peers live in an environment of their own: they need other versions than we do.
 bench-features: setup
@@ -54,6 +54,14 @@ bench-explain: setup
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/bench/env-explain
 	VIRTUAL_ENV=$(abspath build/bench/env-explain) $(BIN)/uv pip install --quiet -r tests/benchmarks/peers-explain.txt
 	$(BIN)/python tests/benchmarks/explain.py
+
+bench-models: setup
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/bench/env-models
+	VIRTUAL_ENV=$(abspath build/bench/env-models) $(BIN)/uv pip install --quiet -r tests/benchmarks/peers-models.txt
+	$(BIN)/python tests/benchmarks/side_by_side.py
+
+bench-policy: setup
+	$(BIN)/python tests/benchmarks/policy.py
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --quiet -o requirements.txt
