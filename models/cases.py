@@ -94,9 +94,12 @@ class Cases:
         return Cases(**taken, done_day={code: day[rows] for code, day in self.done_day.items()})
 
     def features_hash(self) -> Hashes:
-        """A number for each case that changes with anything that is believed or known of it."""
+        """A number for each case that changes with anything that is believed or known of it.
+
+        Whose it is, is not: the same facts under another customer's number are the same.
+        """
         mixed = np.zeros(self.due_day.shape, np.uint64)
-        for name in (f.name for f in fields(self) if f.name != "done_day"):
+        for name in (f.name for f in fields(self) if f.name not in ("customer", "done_day")):
             column = getattr(self, name)
             kind = np.float64 if column.dtype.kind == "f" else np.int64
             mixed = mix(mixed ^ np.ascontiguousarray(column, kind).view(np.uint64))
