@@ -58,6 +58,18 @@ def allot(values: Cents, *, weight: Floats, pool: Pools, limit: Floats) -> Allot
     return Allotment(place, prices, market.used(taken), market.bound(prices))
 
 
+def wanted(values: Cents, prices: Floats, *, weight: Floats, pool: Pools, limit: Floats) -> Places:
+    """What rows that took no part in an allotment would have taken at its prices."""
+    pool = np.where(weight > 0, pool, NO_POOL)
+    fits = (pool == NO_POOL) | (weight <= np.append(limit, np.inf)[pool])
+    net = values - np.append(prices, 0.0)[pool] * weight
+    net = np.where((values > 0) & fits, net, -np.inf)
+    net[:, 0] = 0.0
+    by_weight = np.lexsort((np.arange(len(weight)), np.where(pool == NO_POOL, 0, weight)))
+    best: Places = by_weight[net[:, by_weight].argmax(axis=1)]
+    return best
+
+
 class _Market:
     """Rows that have something to gain, their options in order of weight, and the pools."""
 

@@ -45,10 +45,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tried:
-    """By customer: what is done instead of the plan (-1: the plan), and how probable that was."""
+    """By customer: what is done instead of the plan (-1: the plan), and how probable that was.
+
+    `chances` is by customer and option, before the draw; for who is held out, as if it were not.
+    """
 
     place: Places
     propensity: Floats
+    chances: Floats
 
 
 def explore(
@@ -59,6 +63,7 @@ def explore(
     planned: Places,
     admissible: Flags,
     scarce: Sequence[tuple[Flags, int]],
+    held_out: Flags | None = None,
 ) -> Tried:
     """Draws what the explorers do and the exact propensity of what everybody does.
 
@@ -66,35 +71,32 @@ def explore(
     channel its options and how many explorers it has room for whatever they draw. A fixed number
     of customers explores each day, in an order drawn anew; the first in it may draw what is scarce.
     So the chance of each rank is the same for everybody, and the propensity is a sum over ranks.
+    Those held out have no rank.
     """
-    customers = len(customer)
-    explorers = int(trial.exploration_share * customers)
-    rank = np.empty(customers, np.int64)
-    order = np.argsort(draws.salted(customer, f"{trial.salt}/rank/{day}"), kind="stable")
-    rank[order] = np.arange(customers)
+    row = np.arange(len(customer))
+    taking_part = row if held_out is None else np.flatnonzero(~held_out)
+    explorers = int(trial.exploration_share * len(taking_part))
+    rank = np.full(len(customer), len(customer))
+    salted = draws.salted(customer[taking_part], f"{trial.salt}/rank/{day}")
+    rank[taking_part[np.argsort(salted, kind="stable")]] = np.arange(len(taking_part))
 
     rooms = sorted({min(room, explorers) for _, room in scarce} | {0, explorers})
     pick = draws.toss(customer, f"{trial.salt}/pick/{day}")
-    place = np.full(customers, -1, np.int64)
-    done = planned.copy()
-    groups = []
+    place = np.full(len(customer), -1, np.int64)
+    chances = np.zeros(admissible.shape)
+    chances[row, planned] = 1 - explorers / max(len(taking_part), 1)
     for first, last in zip(rooms[:-1], rooms[1:], strict=True):
         open_to = admissible.copy()
         for options, room in scarce:
             if room < last:
                 open_to[:, options] = False
-        open_to[np.arange(customers), planned] = True  # there is room for what was planned
-        groups.append((last - first, open_to))
+        open_to[row, planned] = True  # there is room for what was planned
+        chances += (last - first) / len(taking_part) * open_to / open_to.sum(axis=1, keepdims=True)
         here = (rank >= first) & (rank < last)
-        drawn = _drawn(open_to[here], pick[here])
-        place[here] = drawn
-        done[here] = drawn
+        place[here] = _drawn(open_to[here], pick[here])
 
-    propensity = np.where(done == planned, 1 - explorers / max(customers, 1), 0.0)
-    for ranks, open_to in groups:
-        chance = open_to[np.arange(customers), done] / open_to.sum(axis=1)
-        propensity += ranks / customers * chance
-    return Tried(place, propensity)
+    done = np.where(place >= 0, place, planned)
+    return Tried(place, chances[row, done], chances)
 
 
 def _drawn(open_to: Flags, pick: Floats) -> Places:

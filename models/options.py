@@ -4,7 +4,7 @@ A customer hears of all open invoices at once, so an action's worth for a custom
 on each invoice that it is about, less what it costs once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,11 @@ class Options:
     def concerned(self, place: npt.NDArray[np.int64]) -> Flags:
         """Whether each row is one that the option of its customer (by row) is about."""
         return (self.about >> place.astype(np.uint64) & np.uint64(1)).astype(np.bool_) & (place > 0)
+
+    def reordered(self, rows: Rows) -> "Options":
+        """The same with the rows in another order."""
+        lower_step = {option: lower[rows] for option, lower in self.lower_step.items()}
+        return replace(self, about=self.about[rows], lower_step=lower_step)
 
     def effective(self, place: npt.NDArray[np.int64]) -> Places:
         """By row the option whose effect is expected: its customer's, a lower step's, or none."""

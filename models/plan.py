@@ -64,6 +64,7 @@ class Plan:
     named_person: Flags  # adverse for a natural person: only proposed, a named person decides
     held_out: Flags
     propensity: Floats  # of what is done, given whether the customer is held out
+    chances: Floats  # by customer and option, before any toss, that of the hold-out included
     features_hash: Hashes
     worth: Cents  # by customer and option; NOT_FREE where it may not be done
 
@@ -74,6 +75,7 @@ class Plan:
     effect_lo: Floats
     effect_hi: Floats
     effect_source: npt.NDArray[np.int8]  # places in SOURCES
+    options: Options  # which of them are about each invoice
 
     # of the whole
     used: Mapping[str, float]  # of each limited channel
@@ -84,6 +86,15 @@ class Plan:
 
     def blocked_by(self, row: int) -> list[str]:
         return block_names(int(self.blocks[row]))
+
+    def invoice_chances(self) -> Floats:
+        """By invoice and option, the chance that the option reaches it; 0 is to hear nothing."""
+        rows = np.arange(len(self.customer_row))
+        found = np.zeros((len(rows), len(self.codes)))
+        for place in range(len(self.codes)):
+            reaching = self.options.effective(np.full(len(rows), place))
+            found[rows, reaching] += self.chances[self.customer_row, place]
+        return found
 
     def alternatives(self, row: int) -> list[Alternative]:
         """The best other options that are free for a customer, best first."""
@@ -143,6 +154,7 @@ class _Chosen(NamedTuple):
     planned: Places
     held_out: Flags
     propensity: Floats
+    chances: Floats
     used: Mapping[str, float]
     bound_cents: float
 
@@ -169,11 +181,17 @@ def _choose(
         [0.0, *(limits[a.channel].taken_by(a) if a.channel in limits else 0.0 for a in actions)]
     )
     reserve = trial.exploration_share * np.where(np.isfinite(amounts), amounts, 0.0)
-    allotted = knapsack.allot(worth, weight=weight, pool=pool, limit=amounts - reserve)
+    limit = amounts - reserve
+    allotted = knapsack.allot(worth, weight=weight, pool=pool, limit=limit)
+    planned = allotted.place.copy()  # and what would be, for who is held out, at the same prices
+    planned[held_out] = knapsack.wanted(
+        options.free[held_out], allotted.prices, weight=weight, pool=pool, limit=limit
+    )
 
-    place, propensity = allotted.place, np.ones(len(grouped.customer))
-    free_ones = np.flatnonzero(~held_out)
-    if trial.exploration_share > 0 and len(free_ones):
+    row, place = np.arange(len(planned)), planned
+    chances = np.zeros(worth.shape)
+    chances[row, planned] = 1.0
+    if trial.exploration_share > 0:
         adverse = np.array([False, *(action.adverse for action in actions)])
         scarce = [
             (weighs, int(reserve[k] // weight[weighs].max()))
@@ -183,16 +201,28 @@ def _choose(
         tried = holdout.explore(
             trial,
             day=int(weighing.as_of.max()),
-            customer=grouped.customer[free_ones],
-            planned=allotted.place[free_ones],
-            admissible=(worth[free_ones] != NOT_FREE) & ~adverse,
+            customer=grouped.customer,
+            planned=planned,
+            admissible=(options.free != NOT_FREE) & ~adverse,
             scarce=scarce,
+            held_out=held_out,
         )
-        place = allotted.place.copy()
-        place[free_ones] = np.where(tried.place >= 0, tried.place, place[free_ones])
-        propensity[free_ones] = tried.propensity
+        place, chances = np.where(tried.place >= 0, tried.place, planned), tried.chances
+    place = np.where(held_out, 0, place)
+    propensity = np.where(held_out, 1.0, chances[row, place])
+    chances = (1 - trial.holdout_share) * chances
+    chances[:, 0] += trial.holdout_share
     used = {c: float(weight[place][pool[place] == k].sum()) for k, c in enumerate(channels)}
-    return _Chosen(options, place, allotted.place, held_out, propensity, used, allotted.bound_cents)
+    return _Chosen(
+        options,
+        place,
+        allotted.place,
+        held_out,
+        propensity,
+        chances,
+        used,
+        allotted.bound_cents,
+    )
 
 
 def _told(
@@ -239,6 +269,7 @@ def _told(
         named_person=adverse[place] & persons,
         held_out=chosen.held_out,
         propensity=chosen.propensity,
+        chances=chosen.chances,
         features_hash=np.add.reduceat(weighing.cases.features_hash(), grouped.start),
         worth=options.free,
         customer_row=grouped.of_row[back],
@@ -247,6 +278,7 @@ def _told(
         effect_lo=days["lowest"][back],
         effect_hi=days["highest"][back],
         effect_source=source[back],
+        options=options.reordered(back),
         used=chosen.used,
         bound_cents=chosen.bound_cents,
     )

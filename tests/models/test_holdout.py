@@ -75,7 +75,7 @@ def tried(day: int, *, share: float, rooms: tuple[int, int]) -> tuple[Tried, npt
     )
     done = np.where(found.place >= 0, found.place, planned)
     assert admissible[np.arange(40), done].all()
-    return Tried(done, found.propensity), admissible
+    return Tried(done, found.propensity, found.chances), admissible
 
 
 def test_propensities_are_the_shares_in_which_options_come_up() -> None:
@@ -88,6 +88,9 @@ def test_propensities_are_the_shares_in_which_options_come_up() -> None:
         before = said[row, found.place]
         assert np.allclose(before[~np.isnan(before)], found.propensity[~np.isnan(before)])
         said[row, found.place] = found.propensity
+        assert np.allclose(found.chances.sum(axis=1), 1)
+        assert (found.chances[row, found.place] == found.propensity).all()
+    assert np.allclose(np.where(np.isnan(said), found.chances, said), found.chances)
     seen = ~np.isnan(said)
     assert np.allclose(np.where(seen, said, 0).sum(axis=1), 1)  # every option has come up
     error = np.sqrt(said * (1 - said) / days)

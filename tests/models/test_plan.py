@@ -292,3 +292,42 @@ def test_held_out_customers_wait_and_the_plan_of_the_others_does_not_know_them(h
     kept = cases.take(np.flatnonzero(~told.held_out[told.customer_row]))
     others = planned(kept, capacity=FEW)
     assert others.place.tolist() == told.place[~told.held_out].tolist()
+
+
+def test_each_option_comes_up_as_often_as_its_chance_says_holding_out_included() -> None:
+    cases = some_cases(7, n=90)
+    salts, share = 300, Trial(holdout_share=0.3, exploration_share=0.4)
+    counts: Any = 0.0
+    for salt in range(salts):
+        trial = Trial(share.holdout_share, share.exploration_share, salt=str(salt))
+        told = planned(cases, trial=trial, capacity={})
+        row = np.arange(len(told.customer))
+        counts = counts + (np.arange(len(told.codes)) == told.place[:, None])
+        assert np.allclose(told.chances.sum(axis=1), 1)
+        given = np.where(told.held_out, 1.0, told.propensity * 0.7 + 0.3 * (told.place == 0))
+        assert np.allclose(told.chances[row, told.place][~told.held_out], given[~told.held_out])
+    # who is held out, and how many are, is drawn anew with each salt: the chances hardly move
+    error = np.sqrt(told.chances * (1 - told.chances) / salts)
+    assert (np.abs(counts / salts - told.chances) <= 5 * error + 0.01).all()
+
+
+def test_the_chances_of_an_invoice_are_those_of_the_options_that_reach_it() -> None:
+    cases = some_cases(9, n=200)
+    told = planned(cases, trial=Trial(holdout_share=0.2, exploration_share=0.5))
+    found = told.invoice_chances()
+    assert np.allclose(found.sum(axis=1), 1)
+    alone = np.bincount(told.customer_row)[told.customer_row] == 1
+    assert np.allclose(found[alone], told.chances[told.customer_row[alone]])
+    rows = np.flatnonzero(~told.held_out[told.customer_row])
+    assert (found[rows, told.effective[rows]] > 0).all()
+
+
+def test_who_is_held_out_would_have_had_what_the_prices_of_the_day_leave() -> None:
+    cases = some_cases(5, n=300)
+    told = planned(cases, trial=Trial(holdout_share=0.25), capacity=FEW)
+    everybody = planned(cases, capacity=FEW)
+    would = np.where(told.chances[:, 0] < 1, told.chances[:, 1:].argmax(axis=1) + 1, 0)
+    others = ~told.held_out
+    assert would[others].tolist() == told.place[others].tolist()
+    # room is scarcer with everybody in, so a few would have been left out after all
+    assert (would == everybody.place)[told.held_out].mean() > 0.85
