@@ -179,14 +179,20 @@ class LatePaymentModel:
     def with_golden(self, snapshots: Snapshots, days_ahead: Days) -> "LatePaymentModel":
         """The same model with its answers for these snapshots written down."""
         stacked, curve = self.stack(snapshots, days_ahead[:, None])
-        weight = trees_weight(self.weights, _past_due(snapshots, days_ahead[:, None]))
-        raw = self.trees.predict(stacked)[:, None]
+        past_due = _past_due(snapshots, days_ahead[:, None])
+        return self.with_golden_rows(stacked, curve[:, 0], past_due[:, 0])
+
+    def with_golden_rows(
+        self, stacked: Stacked, curve: Floats, days_past_due: Days
+    ) -> "LatePaymentModel":
+        """`with_golden`, of rows that are stacked already."""
+        weight = trees_weight(self.weights, days_past_due)
         names = (*self.feature_names, *TIME_FEATURES)
         golden = pa.table(
             {
                 **{name: stacked[:, at] for at, name in enumerate(names)},
-                "curve": curve[:, 0],
-                "probability": _blend(raw, curve, weight)[:, 0],
+                "curve": curve,
+                "probability": _blend(self.trees.predict(stacked), curve, weight),
             }
         )
         return LatePaymentModel(

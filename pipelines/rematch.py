@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from models.bundle import Bundle
-from models.fitting import parameters
+from models.growing import parameters
 from models.late_payment import LatePaymentModel
 from pipelines import backtest, features
 from pipelines.job import day_number

@@ -143,7 +143,7 @@ def suggested(trial: "optuna.Trial") -> dict[str, float]:
 
 def usual(ledger: Ledger, *, cut_off: date) -> dict[str, float]:
     """The usual parameters among those that may be turned: where the search begins."""
-    from models.fitting import parameters
+    from models.growing import parameters
 
     given = parameters(ledger.invoices.num_rows * 5, seed=0)  # about five labels an invoice
     return {name: given[name] for name in (*WHOLE, *REAL)}

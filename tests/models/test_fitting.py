@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models import fitting
-from models.fitting import LEAST_LABELS, WEIGHTS, NotEnoughHistory, TrainingRows, fit
+from models import blend, growing
+from models.blend import WEIGHTS
+from models.fitting import LEAST_LABELS, NotEnoughHistory, TrainingRows, fit
 from models.late_payment import LatePaymentModel, curves
 from models.time_ahead import TIME_FEATURES
 from models.trees import parse
@@ -80,12 +81,12 @@ def test_noise_earns_no_weight_and_the_model_says_so(built: Dataset) -> None:
 def test_each_weight_is_one_of_those_tried_with_its_evidence(
     model: LatePaymentModel, at: int, part: str
 ) -> None:
-    blend, weight = model.facts["blend"][part], model.weights[at]
+    evidence, weight = model.facts["blend"][part], model.weights[at]
     assert weight in WEIGHTS
-    assert blend["weight"] == weight
-    assert set(blend["log_loss"]) == {str(tried) for tried in WEIGHTS}
+    assert evidence["weight"] == weight
+    assert set(evidence["log_loss"]) == {str(tried) for tried in WEIGHTS}
     if weight:
-        assert blend["log_loss"][str(weight)] < blend["log_loss"]["0.0"]
+        assert evidence["log_loss"][str(weight)] < evidence["log_loss"]["0.0"]
     assert model.facts["blend"]["window_days"] == 90
 
 
@@ -109,9 +110,9 @@ def test_a_gain_within_its_error_over_customers_is_no_gain() -> None:
     customer = np.repeat(np.arange(20), 50).astype(np.int32)
     theirs, luck = np.zeros(1000), np.zeros(20)
     luck[3], luck[7] = 1.0, -0.6  # two customers of twenty make all of it
-    assert not fitting._beats(theirs - luck[customer], theirs, customer)
-    assert fitting._beats(theirs - 0.01, theirs, customer)
-    assert not fitting._beats(theirs, theirs, customer)
+    assert not blend._beats(theirs - luck[customer], theirs, customer)
+    assert blend._beats(theirs - 0.01, theirs, customer)
+    assert not blend._beats(theirs, theirs, customer)
 
 
 def test_what_everybodys_curve_tells_as_well_earns_no_weight() -> None:
@@ -120,7 +121,7 @@ def test_what_everybodys_curve_tells_as_well_earns_no_weight() -> None:
     noisy, trees = np.full(800, 0.7), np.full(800, 0.6)
     surprise = {w: trees if w else noisy for w in WEIGHTS}
     earned = [
-        fitting._earned(surprise, customer, usual=0.7, cohort=np.full(800, of))
+        blend._earned(surprise, customer, usual=0.7, cohort=np.full(800, of))
         for of in (0.59, 0.6, 0.61)
     ]
     assert earned == [0.0, 0.0, 0.7]
@@ -150,7 +151,7 @@ def test_the_trees_are_shallow_and_bound_to_fall_with_time(model: LatePaymentMod
 
 
 def test_large_sets_grow_larger_trees() -> None:
-    small, large = fitting.parameters(1_000, seed=0), fitting.parameters(100_000, seed=0)
+    small, large = growing.parameters(1_000, seed=0), growing.parameters(100_000, seed=0)
     assert (small["num_leaves"], large["num_leaves"]) == (7, 15)
     assert small["num_iterations"] < large["num_iterations"]
 
