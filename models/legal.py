@@ -185,6 +185,9 @@ def late_interest_cents(
     return accrued.cents
 
 
+# The steps that are on the way to an ordinary suit.
+NOTICE, NEGOTIATION = "messa_in_mora", "negoziazione_assistita"
+
 # What a step needs in hand: the name of what is missing, unless one of these papers is there.
 DOCUMENTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "messa_in_mora": {"recipient_address": ("has_address",)},

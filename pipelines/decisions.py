@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from models import actions, legal
 from models.actions import Cases, Decisions
@@ -31,6 +32,7 @@ class Asked:
     cases: Cases
     as_of: int
     on: Days
+    over_terms: Flags  # the agreed terms are longer than the law lets them be without reason
 
 
 def ask(
@@ -69,7 +71,12 @@ def ask(
         ],
         done_day={code: day[invoice] for code, day in known.done_day.items()},
     )
-    return Asked(cases, known.as_of, _working_day(prepared, known, customer))
+    return Asked(
+        cases,
+        known.as_of,
+        _working_day(prepared, known, customer),
+        legal.terms_over_limit(_terms_days(prepared, invoice), cases.debtor),
+    )
 
 
 def decide(asked: Asked, policy: Policy | None = None) -> list[dict[str, Any]]:
@@ -89,9 +96,26 @@ def decide(asked: Asked, policy: Policy | None = None) -> list[dict[str, Any]]:
     )
     hashes = asked.cases.features_hash()
     return [
-        {**_row(decided, i), "policy_version": policy.version, "features_hash": f"{features:016x}"}
+        {
+            **_row(decided, i),
+            "policy_version": policy.version,
+            "features_hash": f"{features:016x}",
+            "legal_notes": legal_notes(
+                decided.code[i],
+                over_terms=bool(asked.over_terms[i]),
+                claim_cents=int(asked.cases.open_cents[i]),
+            ),
+        }
         for i, features in enumerate(hashes.tolist())
     ]
+
+
+def legal_notes(code: str, *, over_terms: bool, claim_cents: int) -> list[str]:
+    """What the law adds to an action about this claim."""
+    leads_to_court = code in (legal.NOTICE, legal.NEGOTIATION)
+    compulsory = leads_to_court and bool(legal.negotiation_compulsory(np.array(claim_cents)))
+    told = {"terms_over_limit": over_terms, "negotiation_compulsory": compulsory}
+    return [note for note, applies in told.items() if applies]
 
 
 def _segments(prepared: Prepared, known: Standing, policy: Policy) -> npt.NDArray[np.int16]:
@@ -123,6 +147,15 @@ def _debtors(prepared: Prepared, known: Standing, customer: Days) -> npt.NDArray
 def _paper(prepared: Prepared, invoice: Rows, column: str) -> Flags:
     told = prepared.ledger.invoices[column].fill_null(False).to_numpy()
     return np.asarray(told[invoice], np.bool_)
+
+
+def _terms_days(prepared: Prepared, invoice: Rows) -> npt.NDArray[np.float64]:
+    """The terms as agreed; where they are not told, the days from issue to due date."""
+    told = prepared.ledger.invoices["terms_days"].combine_chunks().take(pa.array(invoice))
+    settlement = prepared.settlement
+    lasting = settlement.raw_due_day[invoice] - settlement.issue_day[invoice]
+    terms = pc.coalesce(told.cast(pa.float64()), pa.array(lasting.astype(np.float64)))
+    return np.asarray(terms, np.float64)
 
 
 def _working_day(prepared: Prepared, known: Standing, customer: Days) -> Days:

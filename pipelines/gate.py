@@ -24,9 +24,18 @@ class Portfolio:
     exposure_cents: int
 
 
-def check(scores: pa.Table, *, as_of: date, portfolio: Portfolio | None = None) -> None:
-    """Raise PublishRefused with all the faults of the scores, if there is any."""
-    if faults := list(_faults(scores, as_of, portfolio)):
+def check(
+    scores: pa.Table,
+    *,
+    as_of: date,
+    portfolio: Portfolio | None = None,
+    plan: pa.Table | None = None,
+) -> None:
+    """Raise PublishRefused with all the faults of the scores and their plan, if there is any."""
+    faults = list(_faults(scores, as_of, portfolio))
+    if plan is not None:
+        faults += _of_plan(plan, scores, as_of)
+    if faults:
         raise PublishRefused(f"scores as of {as_of} are not published: {'; '.join(faults)}")
 
 
@@ -64,6 +73,24 @@ def _against(portfolio: Portfolio, scores: pa.Table) -> Iterator[str]:
     exposure = pc.sum(scores["open_cents"]).as_py() or 0
     if exposure != portfolio.exposure_cents:
         yield f"open amounts must sum to {portfolio.exposure_cents} cents, got: {exposure}"
+
+
+def _of_plan(plan: pa.Table, scores: pa.Table, as_of: date) -> Iterator[str]:
+    """Every customer with something open has one row, made on the day by one policy."""
+    planned, scored = plan["customer_id"].unique(), scores["customer_id"].unique()
+    if len(planned) != plan.num_rows:
+        yield f"{plan.num_rows - len(planned)} customers stand in the plan more than once"
+    for these, others, fault in (
+        (scored, planned, "have open invoices and no place in the plan"),
+        (planned, scored, "are planned and have nothing open"),
+    ):
+        lonely = these.filter(pc.invert(pc.is_in(these, value_set=others)))
+        if len(lonely):
+            yield f"{len(lonely)} customers {fault}, the first is {lonely[0].as_py()}"
+    if not pc.all(pc.equal(plan["as_of"], pa.scalar(as_of)), min_count=0).as_py():
+        yield f"the plan is not as of {as_of}"
+    if len(versions := plan["policy_version"].unique().to_pylist()) > 1:
+        yield f"one policy must have planned all, got: {versions}"
 
 
 def _counted(wrong: npt.NDArray[np.bool_], scores: pa.Table, fault: str) -> Iterator[str]:

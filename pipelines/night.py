@@ -1,4 +1,4 @@
-"""The nightly recipe: read the ledger, set aside what is wrong, score what is open, publish it.
+"""The nightly recipe: read the ledger, score what is open, plan the day, publish both.
 
 Plain functions: the command line calls `run`, the Prefect flow calls the same steps one by one.
 """
@@ -6,7 +6,7 @@ Plain functions: the command line calls `run`, the Prefect flow calls the same s
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +16,8 @@ from models.bundle import Bundle
 from pipelines import (
     fingerprint,
     monitoring,
+    plan_record,
+    planning,
     policies,
     portfolio_risk,
     reading,
@@ -26,6 +28,7 @@ from pipelines.findings import Health
 from pipelines.gate import Portfolio
 from pipelines.job import Job, day_number
 from pipelines.ledger import Ledger
+from pipelines.plan_record import PlanRecord
 from pipelines.settings import Settings
 from pipelines.sources import Intake
 from pipelines.store import Run, ScoreStore
@@ -36,6 +39,15 @@ STEPS = 3  # that `run` tells of
 
 class NoModelYet(LookupError):  # noqa: N818 - the name says what happened
     """Nothing can be scored before a model was trained and promoted."""
+
+
+class Scored(NamedTuple):
+    """What a night has worked out: the scores, the plan that rests on them, what to keep of it."""
+
+    scores: pa.Table
+    plan: pa.Table
+    advised: pa.Table
+    summary: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,7 @@ class Night:
     value_at_risk_cents: int
     quarantined: int
     by_band: Mapping[str, int]
-    by_action: Mapping[str, int]
+    by_action: Mapping[str, int]  # customers, as the day's plan has them
     is_new: bool  # False: the same night was published before, and nothing changed
     lost_inputs: tuple[str, ...] = ()  # features that training knew and this ledger does not tell
     health: Health | None = None  # of the model that answered
@@ -62,10 +74,10 @@ def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Night:
         model = champion(job.settings)
         tell("reading the ledger")
         intake = reading.read(job)
-        tell("scoring what is open")
-        scores = score(job, intake, model)
+        tell("scoring what is open and planning the day")
+        scored = score(job, intake, model)
         tell("publishing")
-        return publish(job, intake, scores, model=model, lock=lock)
+        return publish(job, intake, scored, model=model, lock=lock)
 
 
 def champion(settings: Settings) -> Bundle:
@@ -76,15 +88,23 @@ def champion(settings: Settings) -> Bundle:
     return model
 
 
-def score(job: Job, intake: Intake, model: Bundle) -> pa.Table:
-    """One row per invoice that is open as of the day."""
+def score(job: Job, intake: Intake, model: Bundle) -> Scored:
+    """Every invoice that is open as of the day, and what is to be done with its customer."""
     policy = policies.in_force(job.settings)
-    return scoring.score(intake.ledger, day_number(job.as_of), model, policy=policy)
+    day = day_number(job.as_of)
+    scores, asked = scoring.score_and_ask(intake.ledger, day, model, policy=policy)
+    planned = planning.plan_day(asked, policy)
+    return Scored(
+        scores,
+        planning.table(planned, scores, asked, policy),
+        plan_record.advised(planned, scores, asked),
+        planning.summary(planned, policy),
+    )
 
 
-def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: Run) -> Night:
-    """Publish the scores if they hold what the ledger says is open, and drop the oldest nights."""
-    store = ScoreStore(job.settings.scores_folder)
+def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Run) -> Night:
+    """Publish what the night says if it holds what is open, and drop the oldest nights."""
+    store, scores = ScoreStore(job.settings.scores_folder), scored.scores
     before = set(store.names())
     health = monitoring.check(intake.ledger, job.as_of, model, store)
     name = store.publish(
@@ -93,6 +113,7 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
         run=lock,
         portfolio=portfolio(intake.ledger, as_of=job.as_of),
         quarantine=intake.quarantine,
+        plan=scored.plan,
         facts={
             "computed_at": job.at.isoformat(timespec="seconds"),
             "currency": intake.currency,
@@ -102,6 +123,7 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
             "lost_inputs": list(health.lost_inputs),
             "risk": portfolio_risk.risk_of(scores),
             "risk_before": portfolio_risk.night_before(store, job.as_of),
+            "plan": dict(scored.summary),
             "health": health.facts(),
             "ledger": fingerprint.of_ledger(intake.ledger),
             "model_files": dict(model.manifest.files),
@@ -110,6 +132,9 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
     record = TrackRecord(store)
     record.keep(job.as_of, scores)
     record.thin(job.as_of, days=job.settings.predictions_kept_days)
+    plans = PlanRecord(store)
+    plans.keep(job.as_of, scored.advised)
+    plans.thin(job.as_of, days=job.settings.plans_kept_days)
     store.prune(keep=job.settings.snapshots_kept, run=lock)
     return Night(
         as_of=job.as_of,
@@ -120,7 +145,7 @@ def publish(job: Job, intake: Intake, scores: pa.Table, *, model: Bundle, lock: 
         value_at_risk_cents=pc.sum(scores["value_at_risk_cents"]).as_py() or 0,
         quarantined=intake.quarantine.num_rows,
         by_band=_counts(scores["risk_band"]),
-        by_action=_counts(pc.struct_field(scores["action"], "code")),
+        by_action=_counts(scored.plan["code"]),
         is_new=name not in before,
         lost_inputs=health.lost_inputs,
         health=health,

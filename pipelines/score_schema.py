@@ -37,6 +37,7 @@ _ACTION = pa.struct(
         ("blocked_by", pa.list_(pa.string())),
         ("alternatives", pa.list_(_ALTERNATIVE)),
         ("legal_basis", pa.string()),
+        ("legal_notes", pa.list_(pa.string())),
         ("missing_documents", pa.list_(pa.string())),
         ("capacity_applied", pa.bool_()),
         ("held_out", pa.bool_()),

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     snapshots_kept: int = Field(default=14, ge=2)
     predictions_kept_days: int = Field(default=180, ge=14)
+    plans_kept_days: int = Field(default=550, ge=0)
 
     feature_workers: int = Field(default=1, ge=1)
     dask_scheduler: str | None = None

@@ -1,7 +1,8 @@
-"""One published night: its scores, the lookup that answers by id, and a manifest with their hashes.
+"""One published night: scores, the day's plan, the lookup that answers by id, and a manifest.
 
-A snapshot is a folder that never changes. Analysts read `scores.parquet`; doors ask the lookup, a
-SQLite file opened read-only and immutable, which holds each row as it stands in the Parquet file.
+A snapshot is a folder that never changes. Analysts read `scores.parquet` and `plan.parquet`; doors
+ask the lookup, a SQLite file opened read-only and immutable, which holds each row as it stands in
+the Parquet file.
 """
 
 import hashlib
@@ -16,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-MANIFEST, SCORES, LOOKUP, QUARANTINE = (
+MANIFEST, SCORES, PLAN, LOOKUP, QUARANTINE = (
     "manifest.json",
     "scores.parquet",
+    "plan.parquet",
     "lookup.sqlite",
     "quarantine.parquet",
 )
@@ -31,6 +33,14 @@ CREATE TABLE scores (
     customer_id TEXT NOT NULL,
     risk_band TEXT,
     action TEXT,
+    row TEXT NOT NULL
+) STRICT
+"""
+_PLAN_TABLE = """
+CREATE TABLE plan (
+    place INTEGER PRIMARY KEY,
+    customer_id TEXT NOT NULL,
+    action TEXT NOT NULL,
     row TEXT NOT NULL
 ) STRICT
 """
@@ -52,7 +62,9 @@ class Snapshot:
         self.as_of = date.fromisoformat(self.manifest["as_of"])
         self.model_version = str(self.manifest["model_version"])
         self.rows = int(self.manifest["rows"])
-        self._decode = _decoder(pa.struct(list(pq.read_schema(folder / SCORES)))) or (lambda r: r)
+        self._decode = _row_decoder(folder / SCORES)
+        self.has_plan = PLAN in self.manifest["files"]  # nights of earlier versions have none
+        self._decode_plan = _row_decoder(folder / PLAN) if self.has_plan else None
         # immutable: no lock is taken and no journal looked for, a writer elsewhere is never felt
         uri = f"{(folder / LOOKUP).resolve().as_uri()}?mode=ro&immutable=1"
         self._lookup = sqlite3.connect(uri, uri=True, check_same_thread=False)
@@ -83,6 +95,29 @@ class Snapshot:
         found = self._lookup.execute(f"SELECT count(*) FROM scores {where}", values).fetchone()
         return int(found[0])
 
+    def get_contact(self, customer_id: str) -> Row | None:
+        """What the day's plan has for a customer, None where there is no plan or nothing open."""
+        return next(self._planned("WHERE customer_id = ?", customer_id), None)
+
+    def plan(self, *, limit: int = 50, offset: int = 0, action: str | None = None) -> list[Row]:
+        """A page of the day's plan: who is contacted first, then who waits for room, then others."""
+        where, values = _filters(action=action)
+        return list(
+            self._planned(f"{where} ORDER BY place LIMIT ? OFFSET ?", *values, limit, offset)
+        )
+
+    def count_plan(self, *, action: str | None = None) -> int:
+        """How many customers the plan has, or how many for whom it has this action."""
+        if not self.has_plan:
+            return 0
+        where, values = _filters(action=action)
+        found = self._lookup.execute(f"SELECT count(*) FROM plan {where}", values).fetchone()
+        return int(found[0])
+
+    def plan_table(self) -> pa.Table | None:
+        """The whole plan, one row per customer; None where the night had none."""
+        return pq.read_table(self.folder / PLAN) if self.has_plan else None
+
     def scores(self) -> pa.Table:
         """The whole table, one row per open invoice."""
         return pq.read_table(self.folder / SCORES)
@@ -99,6 +134,11 @@ class Snapshot:
         for (row,) in self._lookup.execute(f"SELECT row FROM scores {where}", values):
             yield self._decode(json.loads(row))
 
+    def _planned(self, where: str, *values: object) -> Iterator[Row]:
+        if self._decode_plan is not None:
+            for (row,) in self._lookup.execute(f"SELECT row FROM plan {where}", values):
+                yield self._decode_plan(json.loads(row))
+
 
 def _filters(**wanted: str | None) -> tuple[str, list[str]]:
     given = {column: value for column, value in wanted.items() if value is not None}
@@ -106,8 +146,10 @@ def _filters(**wanted: str | None) -> tuple[str, list[str]]:
     return (f"WHERE {where}" if where else ""), list(given.values())
 
 
-def write_lookup(path: Path, scores: pa.Table) -> None:
+def write_lookup(path: Path, scores: pa.Table, *, plan: pa.Table | None = None) -> None:
     """The SQLite file that finds a row of the scores by invoice, by customer or by its place.
+
+    And one of the plan, where there is one, by customer or by its place.
 
     The same rows give the same bytes. Nothing is flushed here: whoever places the folder does it.
     """
@@ -124,6 +166,13 @@ def write_lookup(path: Path, scores: pa.Table) -> None:
         database.execute("CREATE INDEX by_customer ON scores (customer_id, place)")
         database.execute("CREATE INDEX by_band ON scores (risk_band, place)")
         database.execute("CREATE INDEX by_action ON scores (action, place)")
+        if plan is not None:
+            database.execute(_PLAN_TABLE)
+            database.executemany(
+                "INSERT INTO plan VALUES (?, ?, ?, ?)", _planned(in_plan_order(plan))
+            )
+            database.execute("CREATE UNIQUE INDEX plan_by_customer ON plan (customer_id)")
+            database.execute("CREATE INDEX plan_by_action ON plan (action, place)")
         database.execute("COMMIT")
     finally:
         database.close()
@@ -142,16 +191,48 @@ def in_worklist_order(scores: pa.Table) -> pa.Table:
     return scores.take(pc.sort_indices(keys, sort_keys=order))
 
 
+def in_plan_order(plan: pa.Table) -> pa.Table:
+    """The plan as the day is worked: contacts by worth, then those kept out by what was better."""
+    keys = pa.table(
+        {
+            "waits": pc.equal(plan["code"], "wait"),
+            "worth": plan["expected_value_cents"],
+            "kept_out": pc.fill_null(plan["blocked_value_cents"], 0),
+            "customer_id": plan["customer_id"],
+        }
+    )
+    order = [
+        ("waits", "ascending"),
+        ("worth", "descending"),
+        ("kept_out", "descending"),
+        ("customer_id", "ascending"),
+    ]
+    return plan.take(pc.sort_indices(keys, sort_keys=order))
+
+
 def _entries(scores: pa.Table) -> Iterator[tuple[object, ...]]:
-    place = 0
-    for batch in scores.to_batches(max_chunksize=_BATCH_ROWS):
+    for place, (row, text) in enumerate(_as_text(scores)):
+        action = (row["action"] or {}).get("code")
+        yield place, row["invoice_id"], row["customer_id"], row["risk_band"], action, text
+
+
+def _planned(plan: pa.Table) -> Iterator[tuple[object, ...]]:
+    for place, (row, text) in enumerate(_as_text(plan)):
+        yield place, row["customer_id"], row["code"], text
+
+
+def _as_text(table: pa.Table) -> Iterator[tuple[Row, str]]:
+    """Each row, and as the JSON that the lookup keeps."""
+    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
         for row in batch.to_pylist():
-            text = json.dumps(
-                row, default=date.isoformat, ensure_ascii=False, separators=(",", ":")
+            yield (
+                row,
+                json.dumps(row, default=date.isoformat, ensure_ascii=False, separators=(",", ":")),
             )
-            action = (row["action"] or {}).get("code")
-            yield place, row["invoice_id"], row["customer_id"], row["risk_band"], action, text
-            place += 1
+
+
+def _row_decoder(parquet: Path) -> Callable[[Any], Any]:
+    return _decoder(pa.struct(list(pq.read_schema(parquet)))) or (lambda row: row)
 
 
 def _decoder(kind: pa.DataType) -> Callable[[Any], Any] | None:

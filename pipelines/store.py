@@ -26,6 +26,7 @@ from pipelines.gate import Portfolio
 from pipelines.snapshot import (
     LOOKUP,
     MANIFEST,
+    PLAN,
     QUARANTINE,
     SCORES,
     Snapshot,
@@ -84,23 +85,27 @@ class ScoreStore:
         run: Run,
         portfolio: Portfolio | None = None,
         quarantine: pa.Table | None = None,
+        plan: pa.Table | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> str:
         """Make these scores the ones that are read, and give back the name of their snapshot.
 
-        The same scores again change nothing. Raises PublishRefused when they must not be read.
+        `plan` is the day's, by customer. The same scores and plan again change nothing. Raises PublishRefused when they must not be read.
         """
         scores = scores.sort_by("invoice_id").combine_chunks()
         with durable.aside(self.root) as aside:
             pq.write_table(scores, aside / SCORES, compression="zstd")
             if quarantine is not None:
                 pq.write_table(quarantine.combine_chunks(), aside / QUARANTINE, compression="zstd")
+            if plan is not None:
+                pq.write_table(plan.combine_chunks(), aside / PLAN, compression="zstd")
             name = f"{as_of}-{_content(aside)}"
 
             written = pq.read_table(aside / SCORES)
-            gate.check(written, as_of=as_of, portfolio=portfolio)
+            planned = pq.read_table(aside / PLAN) if plan is not None else None
+            gate.check(written, as_of=as_of, portfolio=portfolio, plan=planned)
             if not self._holds(name):
-                write_lookup(aside / LOOKUP, written)
+                write_lookup(aside / LOOKUP, written, plan=planned)
                 manifest = _manifest(aside, written, as_of=as_of, run=run, facts=facts or {})
                 (aside / MANIFEST).write_text(manifest, encoding="utf-8")
                 durable.place(aside, self.root / name)
@@ -190,7 +195,7 @@ class ScoreStore:
 
 
 def _content(folder: Path) -> str:
-    """A short hash of the scores and the quarantine: the same night has the same one."""
+    """A short hash of the scores, the plan and the quarantine: the same night has the same one."""
     digests = "".join(sha256(path) for path in sorted(folder.iterdir()))
     return hashlib.sha256(digests.encode()).hexdigest()[:12]
 

@@ -57,7 +57,7 @@ def test_a_night_scores_every_open_invoice_once_and_publishes_it(
     assert snapshot.rows == len(expected.invoice_ids) == published.invoices > 100
     assert snapshot.manifest["sums"]["open_cents"] == expected.exposure_cents
     assert sum(published.by_band.values()) == published.invoices
-    assert sum(published.by_action.values()) == published.invoices
+    assert sum(published.by_action.values()) == snapshot.count_plan()
 
 
 def test_the_manifest_says_which_ledger_and_which_model_answered(
@@ -99,10 +99,12 @@ def test_the_same_night_again_changes_no_byte(
 def test_the_numbers_are_those_of_the_one_scoring_path_to_the_bit(
     settings: Settings, job: Job, published: Night, intake: Intake
 ) -> None:
-    direct = night.score(job, intake, night.champion(settings)).sort_by("invoice_id")
+    scored = night.score(job, intake, night.champion(settings))
+    direct = scored.scores.sort_by("invoice_id")
     stored = ScoreStore(settings.scores_folder).snapshot(published.snapshot)
 
     assert stored.scores().equals(direct)
+    assert stored.plan_table().equals(scored.plan)
     row = direct.slice(7, 1).to_pylist()[0]
     assert repr(stored.get_invoice(row["invoice_id"])) == repr(row)  # NaN is not equal to itself
 
@@ -149,11 +151,12 @@ def test_scores_that_leave_an_open_invoice_out_are_not_published(
     settings: Settings, job: Job, published: Night, intake: Intake
 ) -> None:
     model = night.champion(settings)
-    scores = night.score(job, intake, model)
+    scored = night.score(job, intake, model)
+    short = scored._replace(scores=scored.scores[1:])
 
     with ScoreStore(settings.scores_folder).writing() as lock:
         with pytest.raises(PublishRefused, match="1 invoices are open and have no score"):
-            night.publish(job, intake, scores[1:], model=model, lock=lock)
+            night.publish(job, intake, short, model=model, lock=lock)
     assert ScoreStore(settings.scores_folder).current_name() == published.snapshot
 
 

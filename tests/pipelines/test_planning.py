@@ -29,7 +29,7 @@ def test_the_cases_are_those_of_the_scores(trained: Trained, scored: Scored) -> 
 
 def test_every_customer_has_one_row_and_what_is_worth_most_is_first(scored: Scored) -> None:
     scores, asked = scored
-    told = planning.table(planning.plan_day(asked), scores)
+    told = planning.table(planning.plan_day(asked), scores, asked)
     assert told.schema.equals(PLAN_SCHEMA)
     assert sorted(told["customer_id"].to_pylist()) == sorted(set(scores["customer_id"].to_pylist()))
     worth = told["expected_value_cents"].to_pylist()
@@ -44,13 +44,13 @@ def test_every_customer_has_one_row_and_what_is_worth_most_is_first(scored: Scor
 
 
 def test_a_day_without_open_invoices_has_an_empty_plan(scored: Scored) -> None:
-    assert planning.table(planning.plan_day([]), scored[0].slice(0, 0)).num_rows == 0
+    assert planning.table(planning.plan_day([]), scored[0].slice(0, 0), []).num_rows == 0
 
 
 def test_a_day_holds_no_more_than_its_capacity(scored: Scored) -> None:
     scores, asked = scored
     narrow = {"email": Limit(2, "pieces"), "phone": Limit(0, "minutes"), "pec": Limit(1, "pieces")}
-    told = planning.table(planning.plan_day(asked, capacity=narrow), scores)
+    told = planning.table(planning.plan_day(asked, capacity=narrow), scores, asked)
     counts = {row["values"]: row["counts"] for row in told["channel"].value_counts().to_pylist()}
     assert counts.get("email", 0) <= 2
     assert counts.get("phone", 0) == 0
@@ -66,7 +66,7 @@ def test_a_customer_with_one_invoice_is_planned_as_the_score_advises(trained: Tr
         to_ledger(rows), trained.as_of, trained.bundle, policy=policy
     )
     (alone,) = scores["action"].to_pylist()
-    (planned,) = planning.table(planning.plan_day(asked, policy), scores, policy).to_pylist()
+    (planned,) = planning.table(planning.plan_day(asked, policy), scores, asked, policy).to_pylist()
     for name in ("code", "channel", "on", "why", "expected_value_cents", "policy_version"):
         assert planned[name] == alone[name]
     assert planned["features_hash"] == alone["features_hash"]

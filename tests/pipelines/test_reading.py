@@ -125,10 +125,10 @@ def test_a_payment_that_was_sent_in_is_read_beside_the_export(job: Job) -> None:
         "paid_on": "2026-06-29",
         "amount": Decimal(invoice["amount_cents"]) / 100,
     }
-    before = night.score(job, reading.take_in(job), night.champion(job.settings))
+    before = night.score(job, reading.take_in(job), night.champion(job.settings)).scores
     assert invoice["invoice_id"] in before["invoice_id"].to_pylist()
     send(job.settings, payments=[payment])
-    after = night.score(job, reading.take_in(job), night.champion(job.settings))
+    after = night.score(job, reading.take_in(job), night.champion(job.settings)).scores
     assert invoice["invoice_id"] not in after["invoice_id"].to_pylist()
 
 
@@ -139,8 +139,8 @@ def test_a_ledger_sent_row_by_row_gives_the_scores_of_the_export(job: Job) -> No
     small_company.crowned(alone)
     send(alone, **tables)
     model = night.champion(job.settings)
-    by_row = night.score(job, reading.take_in(Job.of(alone, at=AT, as_of=AS_OF)), model)
-    by_file = night.score(job, reading.take_in(job), model)
+    by_row = night.score(job, reading.take_in(Job.of(alone, at=AT, as_of=AS_OF)), model).scores
+    by_file = night.score(job, reading.take_in(job), model).scores
     assert by_row.sort_by("invoice_id").equals(by_file.sort_by("invoice_id"))
 
 
