@@ -104,11 +104,13 @@ class Weighing:
         """What the action is expected to gain before its cost, in whole cents, rounded down."""
         economics, cases = self.economics, self.cases
         sooner = economics.rate_per_year / 365 * self.days(action, "expected")
-        safer = self.loss * self._effect(action, "unpaid", "expected") * (1 - action.success_fee)
+        safer = self._effect(action, "unpaid", "expected")
+        paid = 1 - cases.p_unpaid_180 * (1 - safer)  # the fee is on this, with the action or not
+        given_up = action.concession_share + action.success_fee * paid
         amount = self.amounts[action.amount]
         if action.dunning and action.amount == "undisputed":  # what it would be worth undisputed
             amount = np.where(self.all_disputed, cases.open_cents, amount)
-        gain = amount * (sooner + safer - action.concession_share)
+        gain = amount * (sooner + self.loss * safer - given_up)
         if action.benefit_share:
             gain += action.benefit_share * np.minimum(amount, 100 * action.benefit_up_to_eur)
         if action.claims:
