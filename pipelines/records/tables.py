@@ -113,6 +113,7 @@ alerts = _table(
     _text("until", required=False),
     _text("changed_at"),
     _text("changed_by", required=False),
+    _text("last_seen", required=False),  # the last night on which the warning stood
     sa.UniqueConstraint("code", "customer_id", "invoice_id", "since"),
     sa.Index("ix_alerts_by_state", "state", "as_of", "value_cents"),
 )
