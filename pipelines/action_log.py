@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 from models import causes, signals
 from models.action import Economics
 from models.decision_log import UNKNOWN, DecisionLog
-from pipelines import features, labels, landmarks, propensities, stable_hash
+from pipelines import features, labels, landmarks, nights_decided, propensities, stable_hash
 from pipelines.features import Peers
 from pipelines.landmarks import Prepared
 from pipelines.ledger import Ledger, days, rows_of
+from pipelines.nights_decided import CHANCES
 
 Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.int32]
@@ -62,6 +63,7 @@ LOG_SCHEMA = pa.schema(
         ("recommended_action", pa.string()),
         ("policy_version", pa.string()),
         ("propensity", pa.float64()),
+        ("chances", CHANCES),  # of every option, where the night's plan kept them
         ("holdout", pa.bool_()),
         ("open_cents", pa.int64()),
         ("days_past_due", pa.int32()),
@@ -82,28 +84,40 @@ def read(
     as_of: int,
     *,
     scored: pa.Table | None = None,
+    advised: pa.Table | None = None,
     horizon_days: int = HORIZON_DAYS,
     unpaid_days: int = UNPAID_DAYS,
 ) -> pa.Table:
     """The decisions on open invoices that were known before `as_of`, in LOG_SCHEMA.
 
-    An action that names no invoice is about all that the customer had open. `scored` has what was
-    said on the day (SCORED_SCHEMA); where it is silent the cause is worked out anew from what was
-    known then, without the warnings that had begun on earlier days.
+    An action that names no invoice is about all that the customer had open. `advised` is what the
+    nights kept of their plans (`plan_record.ADVISED_SCHEMA`): with it, days on which nothing was
+    done are decisions to wait. `scored` has what was said on the day (SCORED_SCHEMA); where both
+    are silent the cause is worked out anew from what was known then, without the warnings that had
+    begun on earlier days.
     """
     prepared = landmarks.prepare(ledger.known_before(as_of))
     action, invoice = _about(prepared)
-    actions = prepared.ledger.actions.take(pa.array(action))
-    day = days(actions["performed_on"])
+    performed = days(prepared.ledger.actions["performed_on"])[action]
+    nights = nights_decided.join(prepared, action, invoice, performed, advised=advised, as_of=as_of)
+    action, invoice = nights.action, nights.invoice
+    actions = prepared.ledger.actions.take(pa.array(action, mask=action < 0))
+    day = nights.day
     settlement = prepared.settlement
     book = features.compute(prepared.streams, invoice, day, Peers.empty())
     known = {name: book[:, at] for at, name in enumerate(features.BOOK)}
     ids = prepared.ledger.invoices["invoice_id"].combine_chunks().take(pa.array(invoice))
-    said = _said(scored, ids, day)
-    owner = rows_of(actions["customer_id"], among=prepared.ledger.customers["customer_id"])
+    said = {
+        name: pc.coalesce(nights.said[name], of_scores)
+        for name, of_scores in _said(scored, ids, day).items()
+    }
+    customer_ids = settlement.customer_ids.take(pa.array(settlement.customer[invoice]))
+    owner = rows_of(customer_ids, among=prepared.ledger.customers["customer_id"])
     segment = prepared.ledger.customers["segment"].combine_chunks()
     columns = {
         **{name: actions[name].combine_chunks() for name in _OF_ACTIONS},
+        **nights.decided(actions),
+        "customer_id": customer_ids,
         "invoice_id": ids,
         "open_cents": _open_cents(prepared, invoice, day),
         "days_past_due": (day - settlement.due_day[invoice]).astype(np.int32),
@@ -126,7 +140,7 @@ def decisions(log: pa.Table, *, by_segment: bool = False) -> DecisionLog:
     choice.
     """
     action, advised = _words(log["action_code"]), _words(log["recommended_action"])
-    codes = propensities.codes_of(action, advised)
+    codes = propensities.codes_of(action, advised, _possible(log))
     policy, by_person = _words(log["policy_version"]), _words(log["actor"]) == "human"
     recommended = propensities.before_the_toss(
         action=action, recommended=advised, policy=policy, by_person=by_person
@@ -157,8 +171,28 @@ def decisions(log: pa.Table, *, by_segment: bool = False) -> DecisionLog:
             propensity=log["propensity"].to_numpy(),
             held_out=log["holdout"].fill_null(False).to_numpy(),
             customer=customer,
+            kept=_kept(log, codes),
         ),
     )
+
+
+def _possible(log: pa.Table) -> list[str]:
+    """The options that had a chance by the nights' plans."""
+    possible: list[str] = (
+        pc.struct_field(pc.list_flatten(log["chances"]), "code").unique().to_pylist()
+    )
+    return possible
+
+
+def _kept(log: pa.Table, codes: tuple[str, ...]) -> Floats:
+    """The chances that the nights kept, by decision and code; NaN where none are kept."""
+    chances = log["chances"].combine_chunks()
+    row, pairs = pc.list_parent_indices(chances).to_numpy(), chances.flatten()
+    place = pc.index_in(pairs.field("code"), value_set=pa.array(codes)).to_numpy()
+    kept = np.where(chances.is_null().to_numpy(zero_copy_only=False), np.nan, 0.0)
+    table = np.repeat(kept[:, None], len(codes), axis=1)
+    table[row, place] = pairs.field("chance").to_numpy()
+    return table
 
 
 def worth_eur(log: pa.Table, economics: Economics) -> Floats:

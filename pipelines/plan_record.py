@@ -1,4 +1,4 @@
-"""The record of plans: what each night advised for whoever could have been contacted, and how likely.
+"""The record of plans: what each night advised whoever could be contacted, and how likely.
 
 What was done is recorded when it is done; on which days nothing was done, and how probable either
 was, only the nights know. Each leaves one row for each open invoice that something could have been

@@ -1,6 +1,6 @@
 """Propensities: what a log of actions says of the chance that each action had."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -26,17 +26,21 @@ def recorded(
     propensity: Floats,
     held_out: Flags,
     customer: npt.NDArray[np.uint64],
+    kept: Floats | None = None,  # (n, codes): as the policy kept them, NaN where it did not
 ) -> Floats:
     """The probability of each of `codes` in each decision (n, codes), NaN where it is not told.
 
-    The log tells the chance of what was done. It is taken as such unless a person overruled the
-    recommendation: then nobody knows it. `recommended` is what was known before the
-    toss (`before_the_toss`). Under one policy and recommendation, what was never done had no
-    chance. Where the policy itself does not toss, being held out is the toss.
+    What the policy kept of every option is taken as it is. Elsewhere the log tells the chance of
+    what was done. Neither stands where a person overruled the recommendation: then nobody knows
+    it. `recommended` is what was known before the toss (`before_the_toss`). Under one policy and
+    recommendation, what was never done had no chance. Where the policy itself does not toss, being
+    held out is the toss.
     """
     place = {code: at for at, code in enumerate(codes)}
     done = np.array([place[code] for code in action.tolist()], np.int64)
-    told = ~np.isnan(propensity) & ~overruled
+    known = np.zeros(len(done), np.bool_) if kept is None else ~np.isnan(kept).any(axis=1)
+    known = known & ~overruled
+    told = ~np.isnan(propensity) & ~overruled & ~known
     chances = np.full((len(done), len(codes)), np.nan)
     chances[told, done[told]] = propensity[told]
 
@@ -45,6 +49,8 @@ def recorded(
         cell = chances[rows], done[rows], held_out[rows], share[rows]
         tossed_after = recommended[rows[0]] != ""
         chances[rows] = _of_a_recommendation(*cell) if tossed_after else _of_a_policy(*cell)
+    if kept is not None:
+        chances[known] = kept[known]
     return chances
 
 
@@ -127,6 +133,6 @@ def _cells(policy: Words, recommended: Words, told: Flags) -> Iterator[Places]:
         yield rows[pairs == pair]
 
 
-def codes_of(action: Words, recommended: Words) -> tuple[str, ...]:
-    """Every action done or recommended, `wait` first."""
-    return (WAIT, *sorted({*action.tolist(), *recommended.tolist()} - {WAIT, ""}))
+def codes_of(action: Words, recommended: Words, possible: Iterable[str] = ()) -> tuple[str, ...]:
+    """Every action done, recommended or possible, `wait` first."""
+    return (WAIT, *sorted({*action.tolist(), *recommended.tolist(), *possible} - {WAIT, ""}))

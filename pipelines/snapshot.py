@@ -100,7 +100,7 @@ class Snapshot:
         return next(self._planned("WHERE customer_id = ?", customer_id), None)
 
     def plan(self, *, limit: int = 50, offset: int = 0, action: str | None = None) -> list[Row]:
-        """A page of the day's plan: who is contacted first, then who waits for room, then others."""
+        """A page of the day's plan: first who is contacted, then who waits for room."""
         where, values = _filters(action=action)
         return list(
             self._planned(f"{where} ORDER BY place LIMIT ? OFFSET ?", *values, limit, offset)

@@ -90,7 +90,8 @@ class ScoreStore:
     ) -> str:
         """Make these scores the ones that are read, and give back the name of their snapshot.
 
-        `plan` is the day's, by customer. The same scores and plan again change nothing. Raises PublishRefused when they must not be read.
+        `plan` is the day's, by customer. The same again changes nothing. Raises PublishRefused
+        when they must not be read.
         """
         scores = scores.sort_by("invoice_id").combine_chunks()
         with durable.aside(self.root) as aside:
