@@ -18,16 +18,20 @@ import pyarrow as pa
 from models import durable, effects, shrinkage
 from models.action import Effect
 from models.catalogue import Catalogue
-from models.decision_log import UNKNOWN, DecisionLog
+from models.decision_log import UNKNOWN, WAIT, DecisionLog
 from models.effect_table import EffectTable, LearnedEffect
 from models.effects import Measure
 from models.registry import Registry
 from models.shrinkage import Belief
-from pipelines import action_log
+from pipelines import action_log, policies
 from pipelines.action_log import DAYS, UNPAID
+from pipelines.job import Job, day_number
 from pipelines.ledger import Ledger
+from pipelines.plan_record import PlanRecord
+from pipelines.store import ScoreStore
 
 FILE = "effects.toml"
+ENOUGH = 200  # decisions whose outcome is known, some to wait and some not: fewer teach nothing
 Outcome = Literal["days", "unpaid"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _MEASURES: Mapping[str, Measure] = {DAYS: "fall", UNPAID: "share"}  # as the catalogue counts them
@@ -84,6 +88,36 @@ def priors(
     return found
 
 
+def teach(job: Job, ledger: Ledger, *, registry: Registry | None = None) -> Learned | None:
+    """What an installation's log taught, kept for its next nights; None where it is too short.
+
+    A log that is too short leaves what was learned before as it is.
+    """
+    settings = job.settings
+    advised = PlanRecord(ScoreStore(settings.scores_folder)).read(job.as_of)
+    table = action_log.read(ledger, day_number(job.as_of), advised=advised)
+    if not is_enough(table):
+        return None
+    catalogue = policies.in_force(settings).catalogue
+    learned = learn(action_log.decisions(table), catalogue, as_of=job.as_of)
+    keep(learned, settings.effects_file.parent)
+    if registry is not None:
+        log(registry, learned)
+    return learned
+
+
+def is_enough(table: pa.Table) -> bool:
+    """Whether a log holds enough decisions of both kinds whose outcome is known."""
+    known = table.filter(table[DAYS].is_valid())["action_code"].to_pylist()
+    return len(known) >= ENOUGH and 0 < known.count(WAIT) < len(known)
+
+
+def keep(learned: Learned, folder: Path) -> None:
+    """Write the file that the decision reads."""
+    durable.make(folder)
+    durable.write(folder / FILE, to_toml(learned).encode())
+
+
 def run(
     ledger: Ledger,
     *,
@@ -95,10 +129,9 @@ def run(
     by_segment: bool = False,
 ) -> Learned:
     """Learn from what was known before the day, and keep it in the folder and in MLflow."""
-    table = action_log.read(ledger, (as_of - date(1970, 1, 1)).days, scored=scored)
+    table = action_log.read(ledger, day_number(as_of), scored=scored)
     learned = learn(action_log.decisions(table, by_segment=by_segment), catalogue, as_of=as_of)
-    durable.make(folder)
-    durable.write(folder / FILE, to_toml(learned).encode())
+    keep(learned, folder)
     if registry is not None:
         log(registry, learned)
     return learned
