@@ -23,7 +23,6 @@ from models.trees import Tree, Trees
 from models.treeshap_kernels import (
     BLOCK_ROWS,
     BLOCK_SCORES,
-    Rounded,
     sum_few,
     sum_paths,
     sum_repeated,
@@ -104,15 +103,6 @@ class TabulatedTrees:
         contributions = np.empty(rows.shape)
         return contributions, self._run(rows, contributions)
 
-    def explain_many(self, X: npt.ArrayLike) -> tuple[Rounded, Floats]:
-        """The same with contributions rounded to four bytes, after they are summed in eight.
-
-        Those of a portfolio fill gigabytes, and new memory costs as much time as the sums.
-        """
-        rows = self._checked(X)
-        contributions = np.empty(rows.shape, np.float32)
-        return contributions, self._run(rows, contributions)
-
     def _checked(self, X: npt.ArrayLike) -> Floats:
         rows = np.ascontiguousarray(X, np.float64)
         self._check_columns(rows.shape)
@@ -123,7 +113,7 @@ class TabulatedTrees:
         if len(shape) != 2 or shape[1] != expected:
             raise ValueError(f"X must have {expected} columns, got: shape {shape}")
 
-    def _run(self, X: Floats, contributions: Floats | Rounded) -> Floats:
+    def _run(self, X: Floats, contributions: Floats) -> Floats:
         """The raw scores; `contributions` is filled unless it has no columns."""
         rows, features = X.shape
         explained = contributions.shape[1] > 0

@@ -21,7 +21,6 @@ TILE_COLUMNS = 8  # a cache line of a row
 TILE_ROWS = 256  # then a tile stays in the first-level cache
 
 Floats = npt.NDArray[np.float64]
-Rounded = npt.NDArray[np.float32]
 Wholes = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -320,7 +319,7 @@ def sum_tables(
     patterns: Patterns,
     explained: bool,
     raw: Floats,
-    contributions: Floats | Rounded,
+    contributions: Floats,
 ) -> None:
     """Look up every group for every row: fill `raw`, and `contributions` when `explained`.
 
@@ -370,9 +369,7 @@ def _match_one(x: Floats, t: Tables, patterns: Patterns) -> None:
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def sum_few(
-    X: Floats, t: Tables, explained: bool, raw: Floats, contributions: Floats | Rounded
-) -> None:
+def sum_few(X: Floats, t: Tables, explained: bool, raw: Floats, contributions: Floats) -> None:
     """`sum_tables` row by row, with the same bits: for so few rows that blocks cost more."""
     features = X.shape[1]
     sums = np.empty(contributions.shape[1])
@@ -447,7 +444,7 @@ def sum_repeated(
 
 @_compiled  # type: ignore[untyped-decorator]
 def sum_paths(
-    X: Floats, p: Paths, longest: int, explained: bool, raw: Floats, contributions: Floats | Rounded
+    X: Floats, p: Paths, longest: int, explained: bool, raw: Floats, contributions: Floats
 ) -> None:
     """Add, row by row and leaf by leaf, what the trees without tables say."""
     follows = np.empty(longest, np.bool_)

@@ -81,16 +81,9 @@ def assert_as_lightgbm(ours: TabulatedTrees, booster: lgb.Booster) -> None:
     np.testing.assert_allclose(raw, booster.predict(X, raw_score=True), rtol=0, atol=1e-12)
     np.testing.assert_allclose(ours.base + contributions.sum(axis=1), raw, rtol=0, atol=1e-10)
     assert np.array_equal(ours.predict(X), raw)
-
-
-def test_contributions_in_four_bytes_are_those_in_eight_rounded(booster):
-    ours, X = tabulated(booster), hard_rows(booster)
-    exact, raw = ours.explain(X)
-    rounded, same = ours.explain_many(X)
-    assert rounded.dtype == np.float32
-    assert np.array_equal(rounded, exact.astype(np.float32))
-    assert np.array_equal(same, raw)
-    assert np.array_equal(ours.explain_many(X[:1])[0], rounded[:1])
+    few, few_raw = ours.explain(X[:8])  # answered row by row
+    assert np.array_equal(few, contributions[:8])
+    assert np.array_equal(few_raw, raw[:8])
 
 
 def test_contributions_and_scores_are_those_of_lightgbm(booster):

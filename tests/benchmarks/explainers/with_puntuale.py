@@ -13,7 +13,7 @@ def engine(model: Path) -> timed.Explain:
     tabulated = TabulatedTrees(trees.parse(model.read_text(encoding="utf-8")))
 
     def explain(X: np.ndarray) -> np.ndarray:
-        return tabulated.explain_many(X)[0]
+        return tabulated.explain(X)[0]
 
     return explain
 
