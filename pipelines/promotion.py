@@ -40,6 +40,7 @@ from pipelines import (
     features,
     fingerprint,
     history,
+    learned_effects,
     matured_window,
     reading,
     rematch,
@@ -114,6 +115,7 @@ def run(
     registered = log(job, ledger, model, judged, verdict, because=because)
     tell("promoting")
     promote(job.settings, registered, verdict)
+    teach(job, ledger)
     return told(job, registered, judged, verdict)
 
 
@@ -259,6 +261,11 @@ def promote(settings: Settings, registered: Registered, verdict: Verdict) -> Non
         ours.promote(registered.number)
         bundle.crown(registered.version, among=settings.models_folder)
     _note_versions(settings)
+
+
+def teach(job: Job, ledger: Ledger) -> learned_effects.Learned | None:
+    """What the log of actions teaches of their effects, for the next nights' decisions."""
+    return learned_effects.teach(job, ledger, registry=registry(job.settings))
 
 
 def roll_back(settings: Settings, to: str | None = None) -> Registered:

@@ -34,6 +34,7 @@ log = task(
     cache_policy=NO_CACHE,
 )
 promote = task(promotion.promote, name="promote", cache_policy=NO_CACHE)
+teach = task(promotion.teach, name="learn what actions change", cache_policy=NO_CACHE)
 
 
 @flow(name="training", validate_parameters=False)  # type: ignore[untyped-decorator]
@@ -56,6 +57,7 @@ def training(
     update_progress_artifact(artifact_id=progress, progress=80.0)
     registered = log(job, known, model, judged, verdict, because=because)
     promote(job.settings, registered, verdict)
+    teach(job, known)
     update_progress_artifact(artifact_id=progress, progress=100.0)
     trained = promotion.told(job, registered, judged, verdict)
     create_table_artifact(key="training-summary", table=trained.summary())

@@ -84,7 +84,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         if action.action_code not in {known.code for known in at_hand.catalogue.actions}:
             fault = Fault("action_code", "unknown_action", "a code of the catalogue", "another")
             raise Problem("invalid-request", counted(1), faults=[fault])
-        advice = _advice(stored)
+        advice = _advice(at_hand, action, stored)
         row = {"action_id": uuid.uuid4().hex, "actor": "human", **advice, **row}
         return await _keep(request, at_hand, "actions", row, recommended=advice)
 
@@ -169,14 +169,23 @@ def _open_row(
     return row
 
 
-def _advice(row: Mapping[str, Any] | None) -> dict[str, Cell]:
-    """What was recommended for the invoice, as the log of actions keeps it."""
-    action = (row or {}).get("action") or {}
+def _advice(
+    at_hand: AtHand, done: ActionDone, invoice: Mapping[str, Any] | None
+) -> dict[str, Cell]:
+    """What was recommended, as the log of actions keeps it: the day's plan for the customer.
+
+    A night without a plan has its advice for the invoice. What was done before the day that the
+    scores are of was not recommended by them.
+    """
+    snapshot = at_hand.snapshot()
+    if snapshot is None or done.performed_on < snapshot.as_of:
+        return {}
+    advised = snapshot.get_contact(done.customer_id) or (invoice or {}).get("action") or {}
     told = {
-        "recommended_action": action.get("code"),
-        "policy_version": action.get("policy_version"),
-        "propensity": action.get("propensity"),
-        "holdout": action.get("held_out"),
+        "recommended_action": advised.get("code"),
+        "policy_version": advised.get("policy_version"),
+        "propensity": advised.get("propensity"),
+        "holdout": advised.get("held_out"),
     }
     return {name: value for name, value in told.items() if value is not None}
 

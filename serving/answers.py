@@ -17,7 +17,7 @@ from models import causes
 from models.catalogue import Catalogue
 from models.horizons import PROBABILITY_COLUMNS
 from models.risk_causes import risk_causes
-from serving.phrases import action_text, cause_name, is_known, reason_text, signal_text
+from serving.phrases import action_text, cause_name, is_known, reason_text, signal_text, word
 
 Row = Mapping[str, Any]  # a row of the scores table as Python values
 Source = Literal["model", "stored_score"]
@@ -74,6 +74,13 @@ class Alternative(Answer):
     gap: float | None = Field(description="by how much the chosen action is worth more")
 
 
+class LegalNote(Answer):
+    """What the law adds to an action."""
+
+    code: str = Field(examples=["terms_over_limit"])
+    text: str
+
+
 class Action(Answer):
     """The next best action, what it is worth and what stands against it."""
 
@@ -88,6 +95,7 @@ class Action(Answer):
     blocked_by: list[str]
     alternatives: list[Alternative]
     legal_basis: str | None
+    legal_notes: list[LegalNote]
     missing_documents: list[str]
     capacity_applied: bool | None = Field(
         description="false: advice for this invoice alone; the day's plan weighs all"
@@ -306,9 +314,15 @@ def _action(action: Row, language: str, currency: str, catalogue: Catalogue) -> 
             for other in action["alternatives"] or ()
         ],
         "legal_basis": action["legal_basis"] or None,
+        "legal_notes": legal_notes(action.get("legal_notes"), language),
         "missing_documents": action["missing_documents"] or [],
         **{name: action.get(name) for name in LOGGED},
     }
+
+
+def legal_notes(codes: Sequence[str] | None, language: str) -> list[dict[str, str]]:
+    """What the law adds, in words; none from nights before there were notes."""
+    return [{"code": code, "text": word("legal_notes", code, language)} for code in codes or ()]
 
 
 # What a caller writes into the log of actions beside what was done; null from nights before.

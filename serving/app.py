@@ -28,6 +28,7 @@ from serving import (
     limits,
     model_info,
     pages,
+    plan,
     portfolio,
     problems,
     scores,
@@ -84,7 +85,8 @@ def create_app(
         ],
     )
     problems.install(app)
-    answering = (scores, what_if, invoices, customers, worklist, portfolio, model_info, health)
+    answering = (scores, what_if, invoices, customers, worklist, plan)
+    answering += (portfolio, model_info, health)
     for door in (*answering, ledger_events, actions_log, pages):
         app.include_router(door.routes(at_hand))
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")

@@ -15,6 +15,7 @@ import typer
 
 from serving.actions_command import actions
 from serving.build_features_command import build_features
+from serving.effects_command import effects
 from serving.features_command import features
 from serving.keys_command import keys_app
 from serving.models_command import card, models, rollback
@@ -301,6 +302,7 @@ def serve(
 
 app.command()(features)
 app.command()(actions)
+app.command()(effects)
 for command in (models, rollback, card, monitor):
     app.command()(command)
 app.command()(build_features)

@@ -16,13 +16,17 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from models.bundle import Bundle
+from models.drafts import MESSAGE_CODES
 from models.wording import LANGUAGES
-from serving import phrases, pictures
+from pipelines.snapshot import Snapshot
+from serving import phrases, pictures, plan
 from serving.answers import BANDS, customer_score, invoice_score, units
 from serving.at_hand import NO_SCORES, AtHand
+from serving.message_drafts import draft_of
 from serving.model_info import Kept, told
 from serving.portfolio import Risks, portfolio_risk
-from serving.worklist import Filters, page
+from serving.problems import Problem
+from serving.worklist import Filters, Page, page
 
 ROWS = 50
 
@@ -34,20 +38,10 @@ def routes(at_hand: AtHand) -> APIRouter:
     @router.get("/")
     async def worklist(request: Request) -> HTMLResponse:
         view = _View(at_hand, request)
-        snapshot = view.snapshot
         filters, start = _filters(request.query_params, view.actions)
         if filters is None:
             return view.message("bad_title", "bad_text", status=422)
-        if snapshot is None:
-            return view.render("empty.html")
-        found = page(snapshot, filters, start=start, limit=ROWS)
-        return view.render(
-            "worklist.html",
-            invoices=[invoice_score(row, **view.said) for row in found.rows],
-            page=found,
-            filters={name: value for name, value in asdict(filters).items() if value},
-            sums={name: units(cents) for name, cents in snapshot.manifest["sums"].items()},
-        )
+        return _worklist(view, request.query_params, filters, start)
 
     @router.get("/customers/{customer_id:path}")
     async def customer(request: Request, customer_id: str) -> HTMLResponse:
@@ -56,7 +50,12 @@ def routes(at_hand: AtHand) -> APIRouter:
         rows = snapshot.get_customer(customer_id) if snapshot is not None else []
         if not rows:
             return view.message("problem_title", "problem_text", status=404)
-        return view.render("customer.html", customer=customer_score(rows, **view.said))
+        asked = request.query_params.get("draft")
+        return view.render(
+            "customer.html",
+            customer=customer_score(rows, **view.said),
+            **_contact(view, customer_id, asked),
+        )
 
     @router.get("/portfolio")
     async def portfolio(request: Request) -> HTMLResponse:
@@ -82,6 +81,69 @@ def routes(at_hand: AtHand) -> APIRouter:
         return view.render("card.html", card=text)
 
     return router
+
+
+def _worklist(
+    view: "_View", query: Mapping[str, str], filters: Filters, start: int
+) -> HTMLResponse:
+    """The day's plan by customer, or the list by invoice."""
+    snapshot = view.snapshot
+    if snapshot is None:
+        return view.render("empty.html")
+    if _by_invoice(snapshot, query):
+        return view.render("worklist.html", **_invoices(view, snapshot, filters, start))
+    return view.render("plan.html", **_day_plan(view, snapshot, start))
+
+
+def _by_invoice(snapshot: Snapshot, query: Mapping[str, str]) -> bool:
+    """Whether the list by invoice is shown: it or one of its filters is wanted, or all there is."""
+    filtered = any(query.get(name) for name in ("band", "signal", "action"))
+    return filtered or query.get("view") == "invoices" or not snapshot.has_plan
+
+
+def _invoices(view: "_View", snapshot: Snapshot, filters: Filters, start: int) -> dict[str, Any]:
+    """What the page of the list by invoice shows."""
+    found = page(snapshot, filters, start=start, limit=ROWS)
+    return {
+        "invoices": [invoice_score(row, **view.said) for row in found.rows],
+        "page": found,
+        "filters": {name: value for name, value in asdict(filters).items() if value},
+        "sums": {name: units(cents) for name, cents in snapshot.manifest["sums"].items()},
+    }
+
+
+def _day_plan(view: "_View", snapshot: Snapshot, start: int) -> dict[str, Any]:
+    """What the page of the day's plan shows."""
+    rows, total = snapshot.plan(limit=ROWS, offset=start), snapshot.count_plan()
+    end = start + len(rows)
+    return {
+        "contacts": [plan.contact(row, **view.said) for row in rows],
+        "page": Page(rows, total, start, end if rows and end < total else None),
+        "summary": plan.summary(snapshot),
+        "filters": {},
+    }
+
+
+def _contact(view: "_View", customer_id: str, asked: str | None) -> dict[str, Any]:
+    """What the plan has for a customer, and the draft that was asked for or that goes with it."""
+    snapshot = view.snapshot
+    planned = snapshot.get_contact(customer_id) if snapshot else None
+    if snapshot is None or planned is None:
+        return {"contact": None, "draft": None, "no_draft": None, "drafts": ()}
+    draft, why = None, None
+    action = asked or planned["code"]
+    if action in MESSAGE_CODES:
+        try:
+            draft = draft_of(snapshot, planned, action, **view.said)
+        except Problem:
+            block = "do_not_contact" if planned["do_not_contact"] else "dispute"
+            why = phrases.block_text(block, view.language)
+    return {
+        "contact": plan.contact(planned, **view.said),
+        "draft": draft,
+        "no_draft": why,
+        "drafts": () if planned["do_not_contact"] else MESSAGE_CODES,
+    }
 
 
 def _model(at_hand: AtHand, model: Bundle, kept: Kept, view: "_View") -> dict[str, Any]:
