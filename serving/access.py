@@ -20,11 +20,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipelines.records import keys
 from pipelines.records.database import RecordsAway, RecordsDamaged
 from pipelines.records.keys import SCOPES, Key
+from serving.limits import HEALTH_PATHS
 from serving.problems import refuse
 
 logger = logging.getLogger(__name__)
 
-HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
 KEY_BYTES = 512  # no key is longer; what is, is not worth hashing
 READ_AGAIN_SECONDS = 2.0  # a key that was revoked works so long at most
 ASKING_FOR_ANSWERS = frozenset({"/v1/scores", "/v1/what-if"})
@@ -59,6 +59,7 @@ class KeyRing:
     read: Callable[[], Sequence[Key]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     is_read: bool = False
+    fault: str | None = None  # why the last reading failed
     _known: list[tuple[str, Key | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -87,10 +88,12 @@ class KeyRing:
         try:
             made: list[tuple[str, Key | None]] = [(key.digest, key) for key in self.read()]
         except (RecordsAway, RecordsDamaged) as fault:
-            logger.error("keys could not be read: %s", fault)
+            if self.fault is None:  # said once, not every two seconds
+                logger.error("keys could not be read: %s", fault)
+            self.fault = str(fault)
             return
         self._known = [(digest, key) for digest, key in self._known if key is None] + made
-        self.is_read = True
+        self.is_read, self.fault = True, None
 
     async def keep_fresh(self) -> None:
         """Reads them again and again, beside the event loop: a database may take its time."""
@@ -124,6 +127,12 @@ class Rates:
             return limit, -1, (1 - left) * 60 / limit
         self._left[caller.name] = (left - 1, now)
         return limit, left - 1, wait
+
+
+def caller_name(scope: Scope) -> str:
+    """By which name a request counts, once its key was checked."""
+    caller = scope.get("state", {}).get("caller")
+    return caller.name if isinstance(caller, Caller) else ""
 
 
 def scope_needed(method: str, path: str) -> str:

@@ -1,18 +1,18 @@
 """The application: every part of the service put together, and nothing else.
 
-The layers, outermost first: request id, security headers, unexpected failures, host names, keys,
-sizes, routes. Nothing of a body is read before the keys have been checked.
+The layers, outermost first: request id, what is watched, security headers, unexpected failures,
+heads, host names, all that is under way (health is exempt), keys and their rates, what one caller
+has under way, sizes, routes. Nothing of a body is read before the keys have been checked.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 
@@ -26,20 +26,23 @@ from serving import (
     invoices,
     ledger_events,
     limits,
+    logs,
+    metrics,
     model_info,
     pages,
-    plan,
     portfolio,
     problems,
     scores,
     security,
+    traces,
     what_if,
     worklist,
 )
-from serving.access import ApiKeys, KeyRing, Rates
+from serving.access import ApiKeys, KeyRing, Rates, caller_name
 from serving.at_hand import AtHand, Scorer
 from serving.openapi import describe
 from serving.records_at_hand import RecordsAtHand
+from serving.reload import Reload, beside
 
 DESCRIPTION = "Which invoices will be paid late, why, and what to do next."
 
@@ -55,18 +58,24 @@ def create_app(
     store = ScoreStore(settings.scores_folder)
     policy = policies.in_force(settings)
     scorer = score or partial(scoring.score, policy=policy)
-    at_hand = AtHand(settings, store, scorer, policy.catalogue, records, today=today)
+    gate, shares = limits.Gate(), limits.Gate(limits.WEIGHT_OF_A_KEY)
+    places = limits.ScoringPlaces(refused=gate.refused)
+    shares.refused = gate.refused
+    at_hand = AtHand(settings, store, scorer, policy.catalogue, records, places=places, today=today)
+    at_hand.records_fault = lambda: ring.fault
+    measured = metrics.Metrics(at_hand, gate)
+    reload = Reload(at_hand)
 
     hosts = ("*",) if settings.api_keys or not ring.is_empty else security.LOOPBACK
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         at_hand.load_model()
-        fresh = asyncio.create_task(ring.keep_fresh())
+        at_hand.refresh_scores()
         try:
-            yield
+            async with beside(ring.keep_fresh(), reload.keep_looking()):
+                yield {"gate": gate}
         finally:
-            fresh.cancel()
             at_hand.close()
 
     app: FastAPI = FastAPIOffline(
@@ -77,18 +86,37 @@ def create_app(
         redirect_slashes=False,
         middleware=[
             Middleware(security.RequestIds),
+            Middleware(logs.Watched, watchers=(logs.write_line, measured.requests.watch)),
+            *traces.layers(),
             Middleware(security.SecurityHeaders),
             Middleware(problems.UnexpectedFailures),
+            Middleware(security.PlainHeads),
             Middleware(security.KnownHosts, hosts=hosts),
+            Middleware(
+                limits.UnderWay, gate=gate, name=lambda _: limits.EVERYBODY, turns=limits.Turns()
+            ),
             Middleware(ApiKeys, ring=ring, rates=Rates(settings.requests_per_minute)),
+            Middleware(limits.UnderWay, gate=shares, name=caller_name),
             Middleware(limits.RequestSizes),
         ],
     )
     problems.install(app)
-    answering = (scores, what_if, invoices, customers, worklist, plan)
-    answering += (portfolio, model_info, health)
+    answering = (
+        scores,
+        what_if,
+        invoices,
+        customers,
+        worklist,
+        portfolio,
+        model_info,
+        health,
+    )
     for door in (*answering, ledger_events, actions_log, pages):
         app.include_router(door.routes(at_hand))
-    app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
+    app.include_router(metrics.routes(measured))
+    app.mount(
+        "/static", security.WholeFiles(directory=Path(__file__).with_name("static")), name="static"
+    )
     describe(app)
+    app.state.at_hand = at_hand
     return app

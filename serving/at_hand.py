@@ -1,6 +1,7 @@
 """What the service has at hand to answer with: a model or why not, and the last scores."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -22,6 +23,7 @@ from serving.records_at_hand import RecordsAtHand
 
 logger = logging.getLogger(__name__)
 
+MODEL_STALE_AFTER_DAYS = 92  # a quarter, after which monitoring too advises to train again
 STALE_AFTER_DAYS = 2  # a night may fail once, or stop for a Sunday, before anybody is warned
 NO_MODEL = "No model has been promoted yet: run `puntuale train`."
 NO_SCORES = "No scores have been published yet: run `puntuale nightly`."
@@ -50,25 +52,65 @@ class AtHand:
     places: ScoringPlaces = field(default_factory=ScoringPlaces)
     today: Callable[[], date] = date.today
     loaded_at: datetime | None = None
+    model_fault: str | None = None  # why the champion does not answer, or the last good one does
+    reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # by what, and what came
+    records_fault: Callable[[], str | None] = lambda: None
+    _champion: str | None = None  # as the pointer named it at the last look
     _snapshot: Snapshot | None = None
+    _replaced: Snapshot | None = None
 
     def load_model(self) -> None:
-        """Takes the champion; without one, or with a damaged one, the service goes on without."""
+        """Takes the champion, checked beside the model that answers; a damaged one is not taken.
+
+        Without any model the service goes on: last night's scores need none.
+        """
+        folder = self.settings.models_folder
         try:
-            self.model = bundle.champion(self.settings.models_folder)
-            self.model_missing, self.loaded_at = NO_MODEL, now()
+            self._champion = bundle.champion_version(folder)
+            model = bundle.champion(folder)
+            if model is None and self.model is not None:
+                raise BundleRefused(bundle.CHAMPION, "is gone")
         except (BundleRefused, OSError) as fault:
             logger.error("the champion cannot answer: %s", fault)
-            self.model, self.model_missing = None, str(fault)
+            self.model_fault = self.model_missing = str(fault)
+            self.reloads["model", "refused"] += 1
+            return
+        if model is not None and (self.model is None or model.version != self.model.version):
+            logger.info("the model %s answers", model.version)
+            self.reloads["model", "taken"] += 1
+        self.model, self.loaded_at = model, now()
+        self.model_fault, self.model_missing = None, NO_MODEL
+
+    def is_champion_other(self) -> bool:
+        """Whether another bundle was crowned since the last was taken, or refused."""
+        try:
+            return bundle.champion_version(self.settings.models_folder) != self._champion
+        except (BundleRefused, OSError):
+            return self.model_fault is None
+
+    def refresh_scores(self) -> None:
+        """Takes the scores that were published last; damaged ones leave the last good in place."""
+        try:
+            found = self.store.current()
+            if found is None and self._snapshot is not None:
+                raise SnapshotDamaged("the pointer to the scores is gone")
+        except (SnapshotDamaged, OSError, ValueError) as fault:
+            if self.scores_missing != str(fault):  # said once, not every second
+                logger.error("the current scores cannot be read: %s", fault)
+                self.reloads["scores", "refused"] += 1
+            self.scores_missing = str(fault)
+            return
+        self.scores_missing = NO_SCORES
+        if found is self._snapshot or found is None:
+            return
+        logger.info("the scores %s are read", found.name)
+        self.reloads["scores", "taken"] += 1
+        if self._replaced is not None:
+            self._replaced.close()  # replaced a night ago: no request reads it any more
+        self._replaced, self._snapshot = self._snapshot, found
 
     def snapshot(self) -> Snapshot | None:
         """The scores that are read; the last good ones while newer ones are damaged."""
-        try:
-            self._snapshot = self.store.current()
-            self.scores_missing = NO_SCORES
-        except (SnapshotDamaged, OSError, ValueError) as fault:
-            logger.error("the current scores cannot be read: %s", fault)
-            self.scores_missing = str(fault)
         return self._snapshot
 
     def scores(self) -> Snapshot:
@@ -79,7 +121,35 @@ class AtHand:
         return snapshot
 
     def is_stale(self, snapshot: Snapshot) -> bool:
-        return self.age_days(snapshot) > STALE_AFTER_DAYS
+        """Whether newer scores should be there: a night was missed, or cannot be read."""
+        is_old = self.age_days(snapshot) > STALE_AFTER_DAYS
+        return is_old or self.scores_missing != NO_SCORES
+
+    @property
+    def is_model_stale(self) -> bool:
+        """Whether a newer model should answer: it is old, or the one promoted is refused."""
+        made = self.model_made_on
+        is_old = made is not None and (self.today() - made).days > MODEL_STALE_AFTER_DAYS
+        return is_old or self.model_fault is not None
+
+    @property
+    def model_made_on(self) -> date | None:
+        """The day of the model's bundle, None where its manifest names no day."""
+        if self.model is None:
+            return None
+        try:
+            return date.fromisoformat(self.model.manifest.created_at[:10])
+        except ValueError:
+            return None
+
+    def parts_away(self) -> list[str]:
+        """Which parts do not answer, or answer with the last good of theirs."""
+        away = {
+            "model": self.model is None or self.model_fault is not None,
+            "records": self.records_fault() is not None,
+            "scores": self.scores_missing != NO_SCORES,
+        }
+        return [part for part, is_away in away.items() if is_away]
 
     def is_invented(self, snapshot: Snapshot) -> bool:
         """Whether the scores are those of the sample: they grow old, and nobody waits for new."""

@@ -275,8 +275,7 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port.")] = None,
 ) -> None:
     """Open the page and the API on last night's scores."""
-    import uvicorn
-
+    from serving import process
     from serving.access import KeyRing
     from serving.records_at_hand import RecordsAtHand
     from serving.security import require_keys_off_loopback
@@ -289,15 +288,7 @@ def serve(
         ring = KeyRing(keys, RecordsAtHand(settings.records_url).keys)
         ring.refresh()
         require_keys_off_loopback(has_keys=not ring.is_empty, host=settings.host)  # in words
-        uvicorn.run(
-            "serving.process:service",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            server_header=False,
-            timeout_graceful_shutdown=20,
-        )
+        process.serve(settings)
 
 
 app.command()(features)

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from serving.answers import Answer, JsonAnswer
 from serving.at_hand import AtHand
@@ -22,6 +23,9 @@ class Ready(Answer):
     model_version: str
     scores_as_of: str | None
     stale: bool
+    away: list[Literal["model", "records", "scores"]] = Field(
+        description="parts that do not answer, or answer with the last good of theirs"
+    )
 
 
 def routes(at_hand: AtHand) -> APIRouter:
@@ -42,14 +46,17 @@ def routes(at_hand: AtHand) -> APIRouter:
     async def readyz() -> JsonAnswer:
         """503 with the reason while no model is loaded; stored scores are served all the same."""
         if at_hand.model is None:
-            raise Problem("no-model", at_hand.model_missing)
+            away = ", ".join(at_hand.parts_away())
+            raise Problem("no-model", f"{at_hand.model_missing} Away: {away}.")
         snapshot = at_hand.snapshot()
         return JsonAnswer(
             {
                 "status": "ready",
                 "model_version": at_hand.model.version,
                 "scores_as_of": snapshot and snapshot.as_of,
-                "stale": snapshot is not None and at_hand.is_stale(snapshot),
+                "stale": at_hand.is_model_stale
+                or (snapshot is not None and at_hand.is_stale(snapshot)),
+                "away": at_hand.parts_away(),
             }
         )
 

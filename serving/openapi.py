@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from serving.access import HEALTH_PATHS
+from serving.limits import HEALTH_PATHS
 from serving.problems import ProblemMessage
 
 REF = "#/components/schemas/{model}"

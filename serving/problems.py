@@ -147,6 +147,21 @@ def _fault(found: Mapping[str, Any]) -> Fault:
     return Fault(path_of(place), rule, expected, got)
 
 
+def problem_content(
+    kind: str, detail: str, *, request_id: str, faults: Sequence[Fault] = ()
+) -> dict[str, Any]:
+    """The problem as a message: all faults at once, up to `FAULTS_LISTED`."""
+    status, title = KINDS[kind]
+    return {
+        "type": TYPE_PREFIX + kind,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+        "errors": [asdict(fault) for fault in faults[:FAULTS_LISTED]],
+    }
+
+
 def problem_response(
     kind: str,
     detail: str,
@@ -155,18 +170,10 @@ def problem_response(
     faults: Sequence[Fault] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The problem as an answer: all faults at once, up to `FAULTS_LISTED`."""
-    status, title = KINDS[kind]
-    content: dict[str, Any] = {
-        "type": TYPE_PREFIX + kind,
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "request_id": request_id,
-        "errors": [asdict(fault) for fault in faults[:FAULTS_LISTED]],
-    }
+    """The problem as an answer."""
+    content = problem_content(kind, detail, request_id=request_id, faults=faults)
     body = json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
-    return Response(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
+    return Response(body, KINDS[kind][0], dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def request_id_of(scope: Scope) -> str:

@@ -5,15 +5,25 @@ pyarrow imports pandas by itself wherever it is installed, and other libraries m
 """
 
 import gc
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from serving.logs import to_standard_error
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from pipelines.settings import Settings
+
+GRACE_SECONDS = 20  # for what is under way when the process is told to end
+FIRST_SOCKET = 3  # where systemd puts a socket that it hands over
 
 KEPT_OUT = frozenset(
     {"lightgbm", "matplotlib", "mlflow", "pandas", "pandera", "prefect", "shap", "sklearn"}
@@ -46,3 +56,49 @@ def service() -> "FastAPI":
     gc.collect()
     gc.freeze()  # what has been made so far stays: no request waits for a search through it
     return application
+
+
+def serve(settings: "Settings") -> None:
+    """Answers until it is told to end (SIGTERM), with as many processes as the settings say.
+
+    Where systemd hands over a socket that listens already, that one is used: it takes connections
+    while the service restarts.
+    """
+    import uvicorn
+
+    from serving.protocol import HEADER_BYTES
+
+    handed_over = os.environ.get("LISTEN_PID") == str(os.getpid())
+    with ExitStack() as stack:
+        if settings.workers > 1:
+            stack.enter_context(_counting_together())
+        uvicorn.run(
+            "serving.process:service",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            fd=FIRST_SOCKET if handed_over else None,
+            workers=settings.workers,
+            http="serving.protocol:DeadlineProtocol",
+            h11_max_incomplete_event_size=HEADER_BYTES,
+            ws="none",
+            log_config=to_standard_error(),
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+
+
+@contextmanager
+def _counting_together() -> Iterator[None]:
+    """A folder in which several processes add up what they count; it goes when they end."""
+    name = "PROMETHEUS_MULTIPROC_DIR"
+    if os.environ.get(name):
+        yield
+        return
+    with TemporaryDirectory(prefix="puntuale-metrics-") as folder:
+        os.environ[name] = folder
+        try:
+            yield
+        finally:
+            del os.environ[name]

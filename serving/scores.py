@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Request
 
 from models.bundle import Bundle
 from pipelines.ledger import Ledger
@@ -34,6 +34,7 @@ def routes(at_hand: AtHand) -> APIRouter:
             ScoringRequest,
             Body(openapi_examples={"one invoice": {"value": EXAMPLE}}),
         ],
+        http: Request,
     ) -> JsonAnswer:
         """Stateless: nothing of the request is kept. Send each customer with all you know of it."""
         model = at_hand.model
@@ -45,6 +46,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         scored = await at_hand.places.run(
             lambda: _score(at_hand, ledger, as_of, model, asked),
             invoices=ledger.invoices.num_rows if asked is None else len(asked),
+            is_gone=http.is_disconnected,
         )
         rows = _in_order(scored, ledger, asked)
         said = at_hand.said_in(request.language)
@@ -55,8 +57,8 @@ def routes(at_hand: AtHand) -> APIRouter:
                 "computed_at": now(),
                 "currency": at_hand.settings.currency,
                 "score_source": "model",
-                "stale": False,
-                "degraded": False,
+                "stale": at_hand.is_model_stale,
+                "degraded": at_hand.model_fault is not None,
                 "invoices": [invoice_score(row, **said) for row in rows],
             }
         )

@@ -8,12 +8,18 @@ import re
 import uuid
 from collections.abc import Collection
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.problems import refuse
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+HEADERS = 100  # of one request; browsers behind three proxies send about 40
+RANGES = (b"range", b"if-range")
+FRAMING = (b"content-length", b"transfer-encoding")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 
 PAGE_POLICY = (
@@ -26,6 +32,22 @@ DOCS_POLICY = (
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+CAREFUL = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+def _with_policy(policy: str) -> list[tuple[bytes, bytes]]:
+    """The headers as they go out; made once, for every answer bears them."""
+    headers = {"content-security-policy": policy} | CAREFUL
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+PAGE_HEADERS, DOCS_HEADERS = _with_policy(PAGE_POLICY), _with_policy(DOCS_POLICY)
+NOT_KEPT = [(b"cache-control", b"no-store")]
 DOCS_PATHS = frozenset({"/docs", "/redoc"})
 
 
@@ -56,9 +78,11 @@ class RequestIds:
         request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
 
+        header = (b"x-request-id", request_id.encode())
+
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [*message["headers"], header]
             await send(message)
 
         await self.app(scope, receive, named)
@@ -73,20 +97,33 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        policy = DOCS_POLICY if scope["path"] in DOCS_PATHS else PAGE_POLICY
+        careful = DOCS_HEADERS if scope["path"] in DOCS_PATHS else PAGE_HEADERS
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = policy
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "same-origin"
-                headers["Cross-Origin-Resource-Policy"] = "same-origin"
-                headers["Cross-Origin-Opener-Policy"] = "same-origin"
-                headers.setdefault("Cache-Control", "no-store")
+                given = message["headers"]
+                kept = () if any(name == b"cache-control" for name, _ in given) else NOT_KEPT
+                message["headers"] = [*given, *careful, *kept]
             await send(message)
 
         await self.app(scope, receive, guarded)
+
+
+class PlainHeads:
+    """The layer that refuses a head which two readers could understand differently (smuggling)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        lengths = [name for name, _ in scope["headers"] if name in FRAMING]
+        if len(lengths) > 1 or len(scope["headers"]) > HEADERS:
+            detail = f"Send one length or chunks, and at most {HEADERS} headers."
+            close = {"Connection": "close"}
+            return await refuse(scope, receive, send, "malformed-request", detail, headers=close)
+        await self.app(scope, receive, send)
 
 
 class KnownHosts:
@@ -103,12 +140,27 @@ class KnownHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        named = Headers(scope=scope).getlist("host")
-        if len(named) != 1 or not self.knows(named[0]):
+        named = [value for name, value in scope["headers"] if name == b"host"]
+        if len(named) != 1 or not self.knows(named[0].decode("latin-1")):
             detail = "The Host header must name this service, once."
             return await refuse(scope, receive, send, "malformed-request", detail)
         await self.app(scope, receive, send)
 
     def knows(self, host: str) -> bool:
+        if "*" in self.hosts:
+            return bool(host)
         name = re.sub(r":\d{1,5}$", "", host) if not host.endswith("]") else host
-        return "*" in self.hosts or name.strip("[]").lower() in self.hosts
+        return name.strip("[]").lower() in self.hosts
+
+
+class WholeFiles(StaticFiles):
+    """Files of a few kB, sent whole: ranges of them are an attack and no help to anybody."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(name, value) for name, value in scope["headers"] if name not in RANGES]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        return await super().get_response(path, scope)

@@ -29,7 +29,7 @@ class Client:
     def __init__(self, app: FastAPI, portal: Any) -> None:
         transport = httpx.ASGITransport(app=app)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://localhost")
-        self.portal = portal
+        self.portal, self.app = portal, app
 
     def __call__(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         async def call() -> httpx.Response:

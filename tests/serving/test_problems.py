@@ -1,16 +1,13 @@
-import asyncio
 import logging
 import re
 
 import pytest
 
-from serving.limits import INVOICES_INLINE, ScoringPlaces
 from serving.problems import (
     EVERY_ROUTE,
     KINDS,
     MEDIA_TYPE,
     TYPE_PREFIX,
-    Problem,
     ProblemMessage,
     declared,
 )
@@ -124,13 +121,3 @@ def test_a_client_may_name_its_request(client):
 def test_a_request_id_that_could_forge_a_log_line_is_replaced(client):
     answer = client.get("/v1/nothing", headers={"X-Request-ID": "a" * 65})
     assert re.fullmatch("[0-9a-f]{32}", answer.json()["request_id"])
-
-
-def test_a_full_queue_is_told_when_to_come_back():
-    async def ask():
-        await ScoringPlaces(batches=0).run(lambda: None, invoices=INVOICES_INLINE + 1)
-
-    with pytest.raises(Problem) as refused:
-        asyncio.run(ask())
-    assert refused.value.status_code == 503
-    assert refused.value.headers["Retry-After"] == "1"
