@@ -25,7 +25,7 @@ def gain_cents(action, *, p_unpaid):
 
 
 def test_a_success_fee_is_paid_on_money_that_would_have_come_anyway_too():
-    # at 80 days the loss is 35 %; the agency takes 22 % of the risk away and a fifth of what it gets
+    # 80 days late: 35 % is lost; the agency takes 22 % of the risk, and a fifth of what comes
     agency = CATALOGUE.action("agency")
     assert gain_cents(agency, p_unpaid=0.5) == 38_500 - 122_000  # 0.2 x 10,000 x (1 - 0.5 x 0.78)
 
