@@ -20,6 +20,7 @@ from serving.features_command import features
 from serving.keys_command import keys_app
 from serving.models_command import card, models, rollback
 from serving.monitor_command import monitor
+from serving.policy_command import policy
 
 if TYPE_CHECKING:
     from pipelines.job import Job
@@ -294,7 +295,7 @@ def serve(
 app.command()(features)
 app.command()(actions)
 app.command()(effects)
-for command in (models, rollback, card, monitor):
+for command in (models, rollback, card, monitor, policy):
     app.command()(command)
 app.command()(build_features)
 app.add_typer(keys_app, name="keys")
