@@ -4,6 +4,7 @@ Plain functions: the command line calls `run`, the Prefect flow calls the same s
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from models import bundle
 from models.bundle import Bundle
 from pipelines import (
     fingerprint,
+    kpis,
     monitoring,
     plan_record,
     planning,
@@ -29,6 +31,7 @@ from pipelines.gate import Portfolio
 from pipelines.job import Job, day_number
 from pipelines.ledger import Ledger
 from pipelines.plan_record import PlanRecord
+from pipelines.records import alerts
 from pipelines.settings import Settings
 from pipelines.sources import Intake
 from pipelines.store import Run, ScoreStore
@@ -123,6 +126,7 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
             "lost_inputs": list(health.lost_inputs),
             "risk": portfolio_risk.risk_of(scores),
             "risk_before": portfolio_risk.night_before(store, job.as_of),
+            "kpis": kpis.noted(intake.ledger, day_number(job.as_of)),
             "plan": dict(scored.summary),
             "health": health.facts(),
             "ledger": fingerprint.of_ledger(intake.ledger),
@@ -136,6 +140,8 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
     plans.keep(job.as_of, scored.advised)
     plans.thin(job.as_of, days=job.settings.plans_kept_days)
     store.prune(keep=job.settings.snapshots_kept, run=lock)
+    with closing(store.snapshot(name)) as snapshot:
+        alerts.of_night(job.settings.records_url, snapshot, at=job.at)
     return Night(
         as_of=job.as_of,
         snapshot=name,

@@ -1,6 +1,6 @@
-"""GET /v1/model: what answers, what it looks at, how good it was and which models came before."""
+"""GET /v1/model, /calibration, /card: what answers, how good it was, and which came before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from models import bundle, looked_at
 from models.bundle import Bundle, BundleRefused
 from models.horizons import ALL_HORIZONS_DAYS
 from models.looked_at import LookedAt
+from models.metrics import Bin
 from pipelines import version_history
 from serving.answers import Answer, JsonAnswer
 from serving.at_hand import AtHand
@@ -69,6 +70,24 @@ class ModelInfo(Answer):
     card: str | None = Field(description="data, figures, limits and uses, as Markdown")
 
 
+class Calibration(Answer):
+    """What was said of groups of invoices, and what came of them, by horizon."""
+
+    version: str = Field(examples=["2026-06-30-1f0c9a7b2d"])
+    cut_off: str | None = Field(description="the model learned from what was known before it")
+    reliability: dict[str, list[Group]] = Field(description="by horizon, on the last window")
+    mean_gap: dict[str, float | None] = Field(
+        description="by horizon, how far what was said lies from what came, weighted by rows"
+    )
+
+
+class Card(Answer):
+    """The model's card: data, figures, limits and uses."""
+
+    version: str = Field(examples=["2026-06-30-1f0c9a7b2d"])
+    card: str = Field(description="Markdown")
+
+
 class Kept:
     """What is kept of the model that answers beside what answers, read once for each model."""
 
@@ -119,6 +138,26 @@ def told(at_hand: AtHand, kept: Kept, model: Bundle, language: str) -> dict[str,
     }
 
 
+def calibration(kept: Kept, model: Bundle) -> dict[str, Any]:
+    """The answer about how true a model's probabilities were."""
+    reliability = kept.looked_at(model).reliability
+    return {
+        "version": model.manifest.version,
+        "cut_off": model.manifest.facts.get("cut_off"),
+        "reliability": {
+            name: [asdict(group) for group in groups] for name, groups in reliability.items()
+        },
+        "mean_gap": {name: _mean_gap(groups) for name, groups in reliability.items()},
+    }
+
+
+def _mean_gap(groups: Sequence[Bin]) -> float | None:
+    rows = sum(group.rows for group in groups)
+    if not rows:
+        return None
+    return sum(group.rows * abs(group.predicted - group.observed) for group in groups) / rows
+
+
 def _without_dots(column: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in column.items() if name != "dots"}
 
@@ -136,9 +175,39 @@ def routes(at_hand: AtHand) -> APIRouter:
     )
     async def get_model(lang: InLanguage = None) -> JsonAnswer:
         """Its version, cut-off and quality, what it looks at, and the models before it."""
-        if at_hand.model is None:
-            raise Problem("no-model", at_hand.model_missing)
         language = at_hand.said_in(lang)["language"]
-        return JsonAnswer(told(at_hand, kept, at_hand.model, language))
+        return JsonAnswer(told(at_hand, kept, _model(at_hand), language))
+
+    @router.get(
+        "/v1/model/calibration",
+        summary="How true its probabilities were",
+        response_model=Calibration,
+        response_class=JsonAnswer,
+        responses=declared(*EVERY_ROUTE),
+    )
+    async def get_calibration() -> JsonAnswer:
+        """On invoices that came after what the model learned from."""
+        return JsonAnswer(calibration(kept, _model(at_hand)))
+
+    @router.get(
+        "/v1/model/card",
+        summary="The model card",
+        response_model=Card,
+        response_class=JsonAnswer,
+        responses=declared(*EVERY_ROUTE),
+    )
+    async def get_card() -> JsonAnswer:
+        """What the model is for, what it is not for, and how good it was."""
+        model = _model(at_hand)
+        card = kept.card(model)
+        if card is None:
+            raise Problem("not-found", "This model was kept without a card.")
+        return JsonAnswer({"version": model.manifest.version, "card": card})
 
     return router
+
+
+def _model(at_hand: AtHand) -> Bundle:
+    if at_hand.model is None:
+        raise Problem("no-model", at_hand.model_missing)
+    return at_hand.model

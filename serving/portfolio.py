@@ -1,4 +1,4 @@
-"""GET /v1/portfolio: what makes the night's risk, and what has changed since the night before."""
+"""GET /v1/portfolio: what makes the night's risk, what has changed, and the KPIs of the day."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -54,6 +54,49 @@ class ComparedWith(Answer):
     model_version: str
 
 
+class Ageing(Answer):
+    """What is open, by days past the due business day."""
+
+    not_due: float
+    days_1_30: float
+    days_31_60: float
+    days_61_90: float
+    days_over_90: float
+
+
+class RollRates(Answer):
+    """What a bucket of the ageing holds, over what the younger one held a month before."""
+
+    not_due_to_days_1_30: float | None
+    days_1_30_to_days_31_60: float | None
+    days_31_60_to_days_61_90: float | None
+    days_61_90_to_days_over_90: float | None = Field(description="with what was in it already")
+
+
+class Kpis(Answer):
+    """The figures of receivables as of a day; null where there is nothing to divide by."""
+
+    as_of: date
+    period_days: int = Field(examples=[90], description="before the day")
+    receivables: float
+    opening_receivables: float = Field(description="when the period began")
+    sales: float = Field(description="invoiced in the period, less credit notes")
+    dso_days: float | None = Field(description="receivables over sales times days")
+    count_back_dso_days: float | None = Field(description="days of the newest sales, in months")
+    best_possible_dso_days: float | None = Field(description="the same of what is not yet due")
+    add_days: float | None = Field(description="average days delinquent: dso less the best")
+    cei_percent: float | None = Field(description="what was collected of what could be")
+    ageing: Ageing
+    roll_rates: RollRates
+    payments: int = Field(description="payments on invoices in the period")
+    average_days_late: float | None
+    late_payment_share: float | None
+    promises: int = Field(description="promises whose day ended in the period")
+    promise_kept_share: float | None
+    disputed_share: float | None = Field(description="of the receivables")
+    at_risk_share: float | None = Field(description="of the receivables, over 90 days late")
+
+
 class PortfolioRisk(Provenance):
     """The open invoices together: base_amount and the causes' amounts add up to late_amount."""
 
@@ -68,6 +111,8 @@ class PortfolioRisk(Provenance):
     cause_hints: list[RiskPart]
     signals: list[RiskPart] = Field(description="an invoice counts under each of its warnings")
     compared_with: ComparedWith | None
+    kpis: Kpis | None = Field(description="null for a night that noted none")
+    kpis_before: list[Kpis] = Field(description="as of the first of each of the months before")
 
 
 class Risks:
@@ -128,6 +173,21 @@ def _parts(
     ]
 
 
+def kpis_of(noted: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The KPIs that a night noted, and those of the months before it."""
+    if noted is None:
+        return {"kpis": None, "kpis_before": []}
+    return {"kpis": _kpis(noted["now"]), "kpis_before": [_kpis(of) for of in noted["history"]]}
+
+
+def _kpis(of: Mapping[str, Any]) -> dict[str, Any]:
+    """One day's KPIs, amounts in units."""
+    told = {name: value for name, value in of.items() if not name.endswith("_cents")}
+    for name in ("receivables", "opening_receivables", "sales"):
+        told[name] = units(of[f"{name}_cents"])
+    return {**told, "ageing": {age: units(cents) for age, cents in of["ageing_cents"].items()}}
+
+
 def _paired(
     risk: Risk, before: Risk | None, what: str, key: str
 ) -> Iterable[tuple[str, Risk, Risk | None]]:
@@ -164,7 +224,11 @@ def routes(at_hand: AtHand) -> APIRouter:
         snapshot = at_hand.scores()
         language = at_hand.said_in(lang, snapshot)["language"]
         return JsonAnswer(
-            {**at_hand.provenance(snapshot), **portfolio_risk(snapshot, risks, language)}
+            {
+                **at_hand.provenance(snapshot),
+                **portfolio_risk(snapshot, risks, language),
+                **kpis_of(snapshot.manifest["facts"].get("kpis")),
+            }
         )
 
     return router

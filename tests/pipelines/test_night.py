@@ -8,11 +8,13 @@ import pytest
 
 from models import bundle
 from models.bundle import BundleRefused
-from pipelines import night, portfolio_risk, reading
+from pipelines import kpis, night, portfolio_risk, reading
 from pipelines.gate import PublishRefused
 from pipelines.job import Job, day_number
 from pipelines.night import Night, NoModelYet
 from pipelines.reading import TooMuchQuarantined
+from pipelines.records import alerts
+from pipelines.records.database import open_database
 from pipelines.settings import Settings
 from pipelines.sources import Intake
 from pipelines.store import ScoreStore
@@ -174,3 +176,21 @@ def test_days_are_counted_from_1970() -> None:
 def _files(root: Path) -> dict[str, bytes]:
     paths = (p for p in root.rglob("*") if p.is_file() and p.name != "RUN")
     return {str(p.relative_to(root)): p.read_bytes() for p in paths}
+
+
+def test_a_night_notes_its_kpis_and_raises_its_alerts_once(
+    settings: Settings, job: Job, published: Night, intake: Intake
+) -> None:
+    snapshot = ScoreStore(settings.scores_folder).snapshot(published.snapshot)
+    noted = snapshot.manifest["facts"]["kpis"]
+    assert noted["now"] == kpis.of(intake.ledger, day_number(AS_OF))
+    assert noted["now"]["receivables_cents"] == published.open_cents
+    assert len(noted["history"]) == 12
+
+    database = open_database(settings.records_url)
+    with database.reading() as connection:
+        raised = alerts.page(connection, today=AS_OF, limit=10_000)
+    database.close()
+    assert len(raised) == len(alerts.standing_in(snapshot.scores())) > 0
+    night.run(job)
+    assert alerts.of_night(settings.records_url, snapshot, at=AT) == []

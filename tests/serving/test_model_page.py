@@ -12,7 +12,7 @@ from pipelines import version_history
 from pipelines.features import BOOK
 from pipelines.settings import Settings
 from serving import pictures
-from serving.model_info import ModelInfo
+from serving.model_info import Calibration, ModelInfo
 from tests import small_company
 
 LANGUAGES = ("it", "en")
@@ -161,3 +161,23 @@ def test_a_higher_value_stands_higher_and_a_stronger_push_further_right():
     )
     assert float(low[1]) < pictures.STRIP_WIDTH / 2 < float(high[1])
     assert float(low[2]) > float(high[2])
+
+
+def test_how_true_the_probabilities_were_is_told_with_the_mean_gap(with_model):
+    told = with_model.get("/v1/model/calibration").json()
+    Calibration.model_validate(told)
+    group = {"rows": 10, "predicted": 0.25, "observed": 0.5}
+    assert told["reliability"]["p_late_30"] == [group]
+    assert told["mean_gap"]["p_late_30"] == 0.25
+    assert told["cut_off"] == "2026-07-01"
+
+
+def test_the_card_is_told_as_it_was_written(with_model):
+    told = with_model.get("/v1/model/card").json()
+    assert told["card"] == "# Model\n\n**Not** for <b>consumers</b>\n"
+
+
+def test_without_a_model_or_a_card_there_is_nothing_to_tell(client, scorer):
+    assert client.get("/v1/model/calibration").status_code == 503
+    assert client.get("/v1/model/card").status_code == 503
+    assert scorer.get("/v1/model/card").status_code == 404

@@ -1,8 +1,12 @@
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 
+from pipelines import kpis
 from pipelines.portfolio_risk import night_before, risk_of
+from pipelines.score_schema import SCORE_SCHEMA
+from pipelines.settings import Settings
 from pipelines.store import ScoreStore
 from serving.portfolio import PortfolioRisk
 
@@ -15,11 +19,6 @@ def two_nights(serve, row, tmp_path):
     before = row()["as_of"] - timedelta(days=1)
 
     def publish(rows, as_of):
-        import pyarrow as pa
-
-        from pipelines.score_schema import SCORE_SCHEMA
-        from pipelines.settings import Settings
-
         store = ScoreStore(Settings(_env_file=None, home=tmp_path).scores_folder)
         scores = pa.Table.from_pylist([{**r, "as_of": as_of} for r in rows], SCORE_SCHEMA)
         facts = {"risk": risk_of(scores), "risk_before": night_before(store, as_of)}
@@ -103,3 +102,26 @@ def test_a_customer_of_several_invoices_is_told_what_makes_its_delay(client):
     made = customer["base_amount"] + sum(cause["amount"] for cause in customer["causes"])
     assert made == pytest.approx(customer["late_amount"])
     assert "What makes the expected delay" not in client.get("/customers/C-0007?lang=en").text
+
+
+def test_the_kpis_that_the_night_noted_are_told_in_units(serve, row, tmp_path):
+    from ledgers import BASE, drawn, to_ledger
+
+    drawing = "invoices invoice_id customer_id issue_date due_date amount\nA C 0 30 1000.00"
+    noted = kpis.noted(to_ledger(drawn(drawing)), BASE + 130)
+    store = ScoreStore(Settings(_env_file=None, home=tmp_path).scores_folder)
+    scores = pa.Table.from_pylist([row()], SCORE_SCHEMA)
+    with store.writing() as run:
+        store.publish(row()["as_of"], scores, run=run, facts={"kpis": noted})
+
+    answer = serve().get("/v1/portfolio").json()
+    PortfolioRisk.model_validate(answer)
+    assert (answer["kpis"]["as_of"], answer["kpis"]["receivables"]) == ("2024-05-10", 1000.0)
+    assert answer["kpis"]["ageing"]["days_over_90"] == 1000.0
+    assert answer["kpis"]["at_risk_share"] == 1.0
+    assert [told["as_of"] for told in answer["kpis_before"]] == ["2024-04-01", "2024-05-01"]
+
+
+def test_a_night_that_noted_no_kpis_has_none(client):
+    answer = client.get("/v1/portfolio").json()
+    assert (answer["kpis"], answer["kpis_before"]) == (None, [])
