@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1)
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     requests_per_minute: int | None = Field(default=None, ge=1)
+    webhook_allow_private: bool = False
 
     @field_validator("api_keys", mode="before")
     @classmethod

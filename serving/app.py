@@ -2,7 +2,8 @@
 
 The layers, outermost first: request id, what is watched, security headers, unexpected failures,
 heads, host names, all that is under way (health is exempt), keys and their rates, what one caller
-has under way, sizes, routes. Nothing of a body is read before the keys have been checked.
+has under way, sizes, what was not modified, routes. Nothing of a body is read before the keys have
+been checked.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +22,9 @@ from pipelines.settings import Settings
 from pipelines.store import ScoreStore
 from serving import (
     actions_log,
+    alerts,
     customers,
+    exports,
     health,
     invoices,
     ledger_events,
@@ -30,16 +33,20 @@ from serving import (
     metrics,
     model_info,
     pages,
+    plan,
     portfolio,
     problems,
     scores,
     security,
     traces,
+    webhooks,
     what_if,
     worklist,
 )
 from serving.access import ApiKeys, KeyRing, Rates, caller_name
 from serving.at_hand import AtHand, Scorer
+from serving.deliveries import Deliveries
+from serving.not_modified import NotModified
 from serving.openapi import describe
 from serving.records_at_hand import RecordsAtHand
 from serving.reload import Reload, beside
@@ -65,6 +72,7 @@ def create_app(
     at_hand.records_fault = lambda: ring.fault
     measured = metrics.Metrics(at_hand, gate)
     reload = Reload(at_hand)
+    sending = Deliveries(records, allow_private=settings.webhook_allow_private)
 
     hosts = ("*",) if settings.api_keys or not ring.is_empty else security.LOOPBACK
 
@@ -73,7 +81,7 @@ def create_app(
         at_hand.load_model()
         at_hand.refresh_scores()
         try:
-            async with beside(ring.keep_fresh(), reload.keep_looking()):
+            async with beside(ring.keep_fresh(), reload.keep_looking(), sending.keep_sending()):
                 yield {"gate": gate}
         finally:
             at_hand.close()
@@ -98,6 +106,7 @@ def create_app(
             Middleware(ApiKeys, ring=ring, rates=Rates(settings.requests_per_minute)),
             Middleware(limits.UnderWay, gate=shares, name=caller_name),
             Middleware(limits.RequestSizes),
+            Middleware(NotModified, at_hand=at_hand),
         ],
     )
     problems.install(app)
@@ -107,11 +116,12 @@ def create_app(
         invoices,
         customers,
         worklist,
+        plan,
         portfolio,
         model_info,
         health,
     )
-    for door in (*answering, ledger_events, actions_log, pages):
+    for door in (*answering, exports, ledger_events, actions_log, alerts, webhooks, pages):
         app.include_router(door.routes(at_hand))
     app.include_router(metrics.routes(measured))
     app.mount(

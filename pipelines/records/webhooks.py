@@ -140,6 +140,12 @@ def queue(
     return len(rows)
 
 
+def is_any_due(connection: sa.Connection, *, at: datetime) -> bool:
+    """Whether `take` would give anything; a look, which holds nobody up."""
+    waiting = sa.select(deliveries.c.id).where(deliveries.c.next_at <= moment(at)).limit(1)
+    return connection.execute(waiting).first() is not None
+
+
 def take(connection: sa.Connection, *, at: datetime, limit: int) -> list[Due]:
     """The messages that are due, the oldest first; nobody else gets them while the lease lasts."""
     of = deliveries.c
