@@ -94,7 +94,7 @@ class Plan:
         for place in range(len(self.codes)):
             reaching = self.options.effective(np.full(len(rows), place))
             found[rows, reaching] += self.chances[self.customer_row, place]
-        return found
+        return np.minimum(found, 1.0)  # the sum of a few may round above it
 
     def alternatives(self, row: int) -> list[Alternative]:
         """The best other options that are free for a customer, best first."""
@@ -209,8 +209,8 @@ def _choose(
         )
         place, chances = np.where(tried.place >= 0, tried.place, planned), tried.chances
     place = np.where(held_out, 0, place)
-    propensity = np.where(held_out, 1.0, chances[row, place])
-    chances = (1 - trial.holdout_share) * chances
+    propensity = np.where(held_out, 1.0, np.minimum(chances[row, place], 1.0))
+    chances = (1 - trial.holdout_share) * np.minimum(chances, 1.0)
     chances[:, 0] += trial.holdout_share
     used = {c: float(weight[place][pool[place] == k].sum()) for k, c in enumerate(channels)}
     return _Chosen(
