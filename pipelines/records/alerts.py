@@ -7,6 +7,7 @@ a rule cannot tell that day, the warning is the same alert as long as it stands 
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -50,18 +51,11 @@ def of_night(url: str, snapshot: Snapshot, *, at: datetime) -> list[int] | None:
     A night is worth more than its alerts: they are raised when it is run again, or with the next.
     """
     try:
-        database = open_database(url)
-    except (RecordsAway, RecordsDamaged) as fault:
-        logger.error("no alerts were raised for %s: %s", snapshot.name, fault)
-        return None
-    try:
-        with database.writing() as connection:
+        with closing(open_database(url)) as database, database.writing() as connection:
             return raise_new(connection, snapshot, at=at)
-    except RecordsAway as fault:
+    except (RecordsAway, RecordsDamaged, sa.exc.DatabaseError) as fault:
         logger.error("no alerts were raised for %s: %s", snapshot.name, fault)
         return None
-    finally:
-        database.close()
 
 
 def raise_new(connection: sa.Connection, snapshot: Snapshot, *, at: datetime) -> list[int]:
@@ -198,6 +192,7 @@ def _queue(connection: sa.Connection, snapshot: Snapshot, ids: Sequence[int], at
     """The messages of the night: its scores are there, and its alerts, the most worth first."""
     as_of = snapshot.as_of.isoformat()
     about = {"as_of": as_of, "model_version": snapshot.model_version, "invoices": snapshot.rows}
+    webhooks.let_go(connection, at=at)
     webhooks.queue(connection, "scores.published", snapshot.name, about, at=at)
     for start in range(0, len(ids), PER_MESSAGE):
         part = ids[start : start + PER_MESSAGE]

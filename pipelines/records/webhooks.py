@@ -28,6 +28,7 @@ FIRST_WAIT = timedelta(seconds=30)  # before the second attempt; each wait doubl
 LONGEST_WAIT = timedelta(hours=12)
 GIVEN_UP_AFTER = timedelta(days=3)  # a receiver that is away for a week-end misses nothing
 LEASE = timedelta(minutes=2)  # a message whose sender died is taken up again after it
+KEPT = timedelta(days=30)  # delivered or given up, a message can be looked up so long
 MAX_WEBHOOKS = 50  # each costs a message of every event
 
 
@@ -138,6 +139,12 @@ def queue(
     if rows:
         connection.execute(deliveries.insert(), rows)
     return len(rows)
+
+
+def let_go(connection: sa.Connection, *, at: datetime) -> None:
+    """Forget the messages of which nothing has been to do for a month."""
+    ended = sa.func.coalesce(deliveries.c.delivered_at, deliveries.c.dead_at)
+    connection.execute(deliveries.delete().where(ended < moment(at - KEPT)))
 
 
 def is_any_due(connection: sa.Connection, *, at: datetime) -> bool:

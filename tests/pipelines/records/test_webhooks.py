@@ -91,6 +91,18 @@ def test_f31_waits_double_up_to_three_days_and_then_the_message_is_given_up(conn
     assert (told["given_up"], told["last_answer"]) == (1, "500")
 
 
+def test_a_message_that_ended_is_forgotten_after_a_month_and_one_that_waits_is_not(connection):
+    hook(connection)
+    tell(connection)
+    (due,) = webhooks.take(connection, at=AT, limit=9)
+    webhooks.delivered(connection, due, "204", at=AT)
+    tell(connection, "night-2")
+    for days, left in ((30, 1), (31, 0)):
+        webhooks.let_go(connection, at=AT + timedelta(days=days))
+        (told,) = webhooks.in_force(connection)
+        assert (told["delivered"], told["waiting"]) == (left, 1)
+
+
 def test_what_waits_for_a_removed_webhook_is_not_sent(connection):
     told, _ = hook(connection)
     tell(connection)
