@@ -162,6 +162,36 @@ def test_scores_that_leave_an_open_invoice_out_are_not_published(
     assert ScoreStore(settings.scores_folder).current_name() == published.snapshot
 
 
+def test_a_plan_that_leaves_a_customer_out_is_not_published(
+    settings: Settings, job: Job, published: Night, intake: Intake
+) -> None:
+    model = night.champion(settings)
+    scored = night.score(job, intake, model)
+    short = scored._replace(plan=scored.plan[1:])
+
+    with ScoreStore(settings.scores_folder).writing() as lock:
+        with pytest.raises(PublishRefused, match="1 customers have open invoices and no place"):
+            night.publish(job, intake, short, model=model, lock=lock)
+    assert ScoreStore(settings.scores_folder).current_name() == published.snapshot
+
+
+def test_the_manifest_says_by_which_policy_was_planned_and_how_much_of_the_day_is_used(
+    settings: Settings, published: Night
+) -> None:
+    snapshot = ScoreStore(settings.scores_folder).snapshot(published.snapshot)
+    noted, rows = snapshot.manifest["facts"]["plan"], snapshot.plan(limit=1000)
+
+    assert "plan.parquet" in snapshot.manifest["files"]
+    assert {row["policy_version"] for row in rows} == {noted["policy_version"]}
+    assert noted["contacted"] == sum(row["code"] != "wait" for row in rows) > 0
+    assert noted["worth_cents"] == sum(row["expected_value_cents"] for row in rows)
+    assert noted["worth_cents"] <= noted["bound_cents"]
+    assert all(used["used"] <= used["limit"] for used in noted["capacity"].values())
+    waits = [row["code"] == "wait" for row in rows]
+    assert waits == sorted(waits)
+    assert snapshot.get_contact(rows[0]["customer_id"]) == rows[0]
+
+
 def test_the_summary_fits_a_table(published: Night) -> None:
     summary = {row["what"]: row["value"] for row in night.summary(published)}
 
