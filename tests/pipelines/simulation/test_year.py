@@ -13,7 +13,7 @@ from pipelines.simulation.contest import ORACLE, PRIORS, Contest
 from pipelines.simulation.day import Day, DoNothing, Orders
 from pipelines.simulation.ours import Ours
 
-DAYS, CUSTOMERS = 60, 80
+DAYS, CUSTOMERS = 60, 100
 SEEDS = (1, 2, 3)
 CATALOGUE, RATES = Catalogue.parse(contest.TEAM), ReferenceRates.load()
 
