@@ -7,6 +7,7 @@ guessed at: a number in quotes, an unknown field or a third decimal is refused w
 import re
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
@@ -27,15 +28,22 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _day(value: object) -> date:
-    expected = f"a date as YYYY-MM-DD between {FIRST_DAY} and {LAST_DAY}"
-    if isinstance(value, str) and _DAY.fullmatch(value):
-        try:
-            day = date.fromisoformat(value)
-        except ValueError:
-            raise PydanticCustomError("iso_date", expected) from None
-        if FIRST_DAY <= day <= LAST_DAY:
-            return day
-    raise PydanticCustomError("iso_date", expected)
+    day = _day_written(value) if isinstance(value, str) else None
+    if day is None:
+        expected = f"a date as YYYY-MM-DD between {FIRST_DAY} and {LAST_DAY}"
+        raise PydanticCustomError("iso_date", expected)
+    return day
+
+
+@lru_cache(1 << 14)  # a history names the days of some years, again and again
+def _day_written(text: str) -> date | None:
+    if not _DAY.fullmatch(text):
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if FIRST_DAY <= day <= LAST_DAY else None
 
 
 def _exact(value: object) -> Decimal | None:

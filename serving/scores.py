@@ -45,7 +45,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         asked = request.invoice_ids
         scored = await at_hand.places.run(
             lambda: _score(at_hand, ledger, as_of, model, asked),
-            invoices=ledger.invoices.num_rows if asked is None else len(asked),
+            invoices=_about_open(ledger) if asked is None else len(asked),
             is_gone=http.is_disconnected,
         )
         rows = _in_order(scored, ledger, asked)
@@ -64,6 +64,11 @@ def routes(at_hand: AtHand) -> APIRouter:
         )
 
     return router
+
+
+def _about_open(ledger: Ledger) -> int:
+    """How many invoices are about to be scored: those without any payment."""
+    return max(1, ledger.invoices.num_rows - len(ledger.payments["invoice_id"].unique()))
 
 
 def _score(
