@@ -68,7 +68,8 @@ def routes(at_hand: AtHand) -> APIRouter:
 
 def _about_open(ledger: Ledger) -> int:
     """How many invoices are about to be scored: those without any payment."""
-    return max(1, ledger.invoices.num_rows - len(ledger.payments["invoice_id"].unique()))
+    paid = len(ledger.payments["invoice_id"].unique())
+    return max(1, int(ledger.invoices.num_rows) - paid)
 
 
 def _score(
