@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipelines.ledger import numbered
+
 Days = npt.NDArray[np.int32]
 
 FIRST_YEAR, LAST_YEAR = 1990, 2079
@@ -47,18 +49,22 @@ def business_days(country: str | None) -> Calendar:
         return _weekends_only()
 
 
-def roll(days: Days, countries: pa.Array | pa.ChunkedArray) -> Days:
-    """Each day rolled forward by the calendar of the country beside it."""
-    whole = countries.combine_chunks() if isinstance(countries, pa.ChunkedArray) else countries
-    encoded = (whole.fill_null("") if whole.null_count else whole).dictionary_encode()
-    found = encoded.dictionary.to_pylist()
-    if len(found) == 1:
-        return business_days(found[0]).roll(days)
-    codes = encoded.indices.to_numpy()
+def roll(
+    days: Days, countries: pa.Array | pa.ChunkedArray, rows: npt.NDArray[np.int64] | None = None
+) -> Days:
+    """Each day rolled forward by the calendar of its country: that of `rows`, or beside it.
+
+    Where a row is negative the country is not known.
+    """
+    known, found = numbered(countries)
+    if len(known) == 1 and rows is not None and len(rows) and rows.min() >= 0:
+        return business_days(found[0] if found else None).roll(days)
+    codes = np.append(known, len(found))  # the last place: those that no row knows
+    codes = codes[:-1] if rows is None else codes[rows]
     rolled = np.empty(len(days), np.int32)
 
-    for code, country in enumerate(found):
-        mine = codes == code
+    for code, country in enumerate([*found, None]):
+        mine = np.flatnonzero(codes == code)
         rolled[mine] = business_days(country).roll(days[mine])
     return rolled
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines import broken_promises
 from pipelines.events import Events
-from pipelines.ledger import NEVER, Ledger, days
+from pipelines.ledger import NEVER, Ledger, days, numbered
 from pipelines.settlement import Settlement
 
 REMINDERS = ("pre_due_reminder", "due_notice", "reminder_1", "reminder_2", "final_reminder", "call")
@@ -40,8 +39,9 @@ def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
 
     actions = ledger.actions
     about = named["actions"]
-    asks = pc.is_in(actions["action_code"], value_set=pa.array(REMINDERS)).to_numpy()
-    sent = np.flatnonzero((about >= 0) & asks)
+    code, codes = numbered(actions["action_code"])
+    asks = np.array([name in REMINDERS for name in codes] + [False])
+    sent = np.flatnonzero((about >= 0) & asks[code])
     return {
         "disputed": spans("disputes", ledger.disputes, "opened_on", "closed_on"),
         "promised": spans("promises", ledger.promises, "made_on", "promised_date"),

@@ -1,5 +1,7 @@
 """Invoices as events: issued, fallen due, settled, and how long the oldest has been overdue."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pipelines.dates import day_of_month, is_month_end, month, weekday
@@ -22,10 +24,22 @@ _UNTOLD = int(np.iinfo(np.int32).min)  # no terms are so short
 LN_PARTS = 10_000  # logarithms are kept in whole ten-thousandths: their sums are exact
 
 
-def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
+class Told(NamedTuple):
+    """What an invoice's row says: its days to pay, whether they are known, its size."""
+
+    terms: Days
+    has_terms: Flags
+    ln_amount: Counts
+
+    @classmethod
+    def of(cls, ledger: Ledger, settlement: Settlement) -> "Told":
+        return cls(*terms(ledger, settlement), ln_amount(settlement.amount_cents))
+
+
+def of(settlement: Settlement, told: Told) -> dict[str, Events]:
     """The streams that tell what was billed, what fell due and what came off it."""
     return {
-        **_billed(ledger, settlement),
+        **_billed(settlement, told),
         **_reduced(settlement),
         "settled": _settled(settlement),
         "touched": _touched(settlement),
@@ -34,15 +48,14 @@ def of(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
     }
 
 
-def inputs(ledger: Ledger, settlement: Settlement) -> dict[str, Whole | Floats]:
+def inputs(settlement: Settlement, told: Told) -> dict[str, Whole | Floats]:
     """What each invoice brings of its own, by row; missing where the ledger does not say."""
     raw = settlement.raw_due_day
-    days_to_pay, known = terms(ledger, settlement)
     amount = settlement.amount_cents
     return {
         "amount": amount,
-        "ln_amount": np.where(amount > 0, ln_amount(amount), np.nan),
-        "terms": np.where(known, days_to_pay, np.nan),
+        "ln_amount": np.where(amount > 0, told.ln_amount, np.nan),
+        "terms": np.where(told.has_terms, told.terms, np.nan),
         "due_day": settlement.due_day,
         "due_rolled_days": settlement.due_day - raw,
         "due_weekday": weekday(settlement.due_day),
@@ -69,11 +82,10 @@ def ln_amount(amount_cents: Counts) -> Counts:
     return parts
 
 
-def _billed(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
+def _billed(settlement: Settlement, told: Told) -> dict[str, Events]:
     customer, known = settlement.customer, settlement.known_day
     customers = len(settlement.customer_ids)
     amount, issue_day = settlement.amount_cents, settlement.issue_day
-    days_to_pay, has_terms = terms(ledger, settlement)
     rows = order(customer, known, issue_day)
     owner, day = customer[rows], known[rows].astype(np.int32, copy=False)
 
@@ -89,8 +101,8 @@ def _billed(ledger: Ledger, settlement: Settlement) -> dict[str, Events]:
     issued.columns["latest"] = highest_so_far(issued.owner, issued.columns["issue_day"])
     return {
         "issued": issued,
-        "priced": billed(amount > 0, amount=amount, ln_amount=ln_amount(amount)),
-        "termed": billed(has_terms, terms=days_to_pay),
+        "priced": billed(amount > 0, amount=amount, ln_amount=told.ln_amount),
+        "termed": billed(told.has_terms, terms=told.terms),
         "due": Events.of(customer, np.maximum(settlement.due_day, known), customers, amount=amount),
     }
 

@@ -37,10 +37,16 @@ __all__ = [
     "days",
     "floats",
     "issue_days",
+    "null_rows",
+    "numbered",
     "rows_of",
     "rows_of_each",
     "violations",
+    "whole",
 ]
+
+
+FEW = 1_000  # ids that Python finds sooner than Arrow has begun to look for them
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,7 @@ NEVER = np.int32(1 << 20)  # a day that does not come: what has not happened, ha
 
 def days(column: pa.ChunkedArray | pa.Array, *, missing: int = int(NEVER)) -> np.ndarray:
     """A date column as int32 days since 1970-01-01, with `missing` where it is null."""
-    return numbers(_whole(column), np.int32, missing)
+    return numbers(whole(column), np.int32, missing)
 
 
 def date_column(days: npt.NDArray[np.float64]) -> pa.Array:
@@ -182,23 +188,32 @@ def date_column(days: npt.NDArray[np.float64]) -> pa.Array:
 
 def cents(column: pa.ChunkedArray | pa.Array, *, missing: int = 0) -> np.ndarray:
     """A money column as int64 cents, with `missing` where it is null."""
-    return numbers(_whole(column), np.int64, missing)
+    return numbers(whole(column), np.int64, missing)
 
 
 def floats(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """A column of float64, NaN where it is null."""
-    return numbers(_whole(column), np.float64, np.nan)
+    return numbers(whole(column), np.float64, np.nan)
 
 
 def claims(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """A column of true and false as int8 1 and 0, with -1 where it is null."""
-    whole = _whole(column)
-    begin, end = whole.offset, whole.offset + len(whole)
+    piece = whole(column)
+    begin, end = piece.offset, piece.offset + len(piece)
     if begin == end:
         return np.empty(0, np.int8)
-    told, values = whole.buffers()
+    told, values = piece.buffers()
     claim = _bits(values, end)[begin:].view(np.int8)
-    return np.where(_bits(told, end)[begin:], claim, np.int8(-1)) if whole.null_count else claim
+    return np.where(_bits(told, end)[begin:], claim, np.int8(-1)) if piece.null_count else claim
+
+
+def null_rows(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """The rows (int64) in which the column is null."""
+    if not column.null_count:
+        return np.empty(0, np.int64)
+    piece = whole(column)
+    told = piece.buffers()[0]
+    return np.flatnonzero(_bits(told, piece.offset + len(piece))[piece.offset :] == 0)
 
 
 def _bits(buffer: pa.Buffer, end: int) -> np.ndarray:
@@ -215,14 +230,36 @@ def rows_of_each(
     columns: Sequence[pa.ChunkedArray | pa.Array], *, among: pa.ChunkedArray | pa.Array
 ) -> list[np.ndarray]:
     """`rows_of` for several columns of ids, with one search for all of them."""
-    pieces = [_whole(column) for column in columns]
+    pieces = [whole(column) for column in columns]
+    if len(among) + sum(map(len, pieces)) < FEW:
+        ids = whole(among).to_pylist()
+        row_of = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
+        row_of.pop(None, None)
+        return [
+            np.array([row_of.get(one, -1) for one in piece.to_pylist()], np.int64)
+            for piece in pieces
+        ]
     ids = pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
     if not len(ids):
         return [np.empty(0, np.int64) for _ in pieces]
-    found = pc.index_in(ids, value_set=_whole(among), skip_nulls=True)
+    found = pc.index_in(ids, value_set=whole(among), skip_nulls=True)
     rows = numbers(found, np.int32, -1).astype(np.int64)
     ends = np.cumsum([len(piece) for piece in pieces])
     return [rows[end - len(piece) : end] for piece, end in zip(pieces, ends.tolist(), strict=True)]
+
+
+def numbered(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, list[str]]:
+    """Each row's number (int32) in the list of different values; the list's length for null."""
+    piece = whole(column)
+    if len(piece) >= FEW:
+        encoded = piece.dictionary_encode()
+        values = encoded.dictionary.to_pylist()
+        return numbers(encoded.indices, np.int32, len(values)), values
+
+    told = piece.to_pylist()
+    values = [value for value in dict.fromkeys(told) if value is not None]
+    number_of = {value: number for number, value in enumerate(values)}
+    return np.array([number_of.get(value, len(values)) for value in told], np.int32), values
 
 
 def numbers(
@@ -237,6 +274,8 @@ def numbers(
     begin, end = column.offset, column.offset + len(column)
     if begin == end:
         return np.empty(0, kind)
+    if column.null_count == len(column):
+        return np.full(len(column), missing, kind)
     told, values = column.buffers()
     read = np.frombuffer(values, kind, end)[begin:]
     if not column.null_count:
@@ -244,7 +283,7 @@ def numbers(
     return np.where(_bits(told, end)[begin:], read, kind(missing))
 
 
-def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """The column in one piece, which Arrow's functions take sooner than a piece in a list."""
     if isinstance(column, pa.Array):
         return column

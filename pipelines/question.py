@@ -55,7 +55,10 @@ class Question(Context):
         high: int,
     ) -> int:
         # Added up as it is: running totals pay for many questions, not for one.
-        return int(np.add.reduce(values(slice(low, high)), dtype=np.int64))
+        if low == high:
+            return 0
+        window = values(slice(low, high))
+        return int(np.add.reduce(window) if window.dtype == np.int64 else np.count_nonzero(window))
 
     def pick(self, values: Whole | Floats, at: int, exists: bool) -> float:
         return float(values.item(at)) if exists else math.nan
@@ -92,8 +95,8 @@ class Question(Context):
 
     def median(self, events: Events, column: str, low: int, high: int) -> float:
         n = high - low
-        window = np.sort(events.columns[column][low:high])
-        return (window.item((n - 1) // 2) + window.item(n // 2)) / 2.0 if n else math.nan
+        window = sorted(events.columns[column][low:high].tolist())
+        return (window[(n - 1) // 2] + window[n // 2]) / 2.0 if n else math.nan
 
     def apply(self, function: str, values: Counts, low: int, high: int) -> Values:
         one = np.array([low]), np.array([high])

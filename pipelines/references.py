@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipelines.ledger import Ledger, rows_of_each
+from pipelines.ledger import Ledger, null_rows, numbers, rows_of_each, whole
 from pipelines.ordering import Rows
 
 OF_INVOICES = ("payments", "credit_notes", "disputes", "promises", "actions")
 OF_CUSTOMERS = ("customers", "invoices", "credit_limits", "external_ratings")
 OF_EITHER = ("payments", "credit_notes")  # rows that name no invoice belong to a customer
+
+_NOBODY = pa.array([], pa.string())
 
 
 @dataclass(frozen=True)
@@ -37,26 +38,21 @@ def of(ledger: Ledger) -> References:
     named = [tables[name]["invoice_id"] for name in OF_INVOICES]
     invoice = rows_of_each(named, among=ledger.invoices["invoice_id"])
 
-    loose = {name: _without_invoice(tables[name]) for name in OF_EITHER}
-    owners = [tables[name]["customer_id"] for name in OF_CUSTOMERS]
+    loose = {name: null_rows(tables[name]["invoice_id"]) for name in OF_EITHER}
+    known, invoiced = whole(ledger.customers["customer_id"]), whole(ledger.invoices["customer_id"])
+    numbered = pa.concat_arrays([known, invoiced]).dictionary_encode()
+    place = numbers(numbered.indices, np.int32, -1).astype(np.int64)
+    owners = [tables[name]["customer_id"] for name in OF_CUSTOMERS[2:]]
     owners += [_some(tables[name]["customer_id"], loose[name]) for name in OF_EITHER]
-    known, invoiced = (column.combine_chunks() for column in owners[:2])
-    customer_ids = pc.unique(pa.concat_arrays([known, invoiced]))
-    customer = rows_of_each(owners, among=customer_ids)
+    customer = [place[: len(known)], place[len(known) :]]
+    customer += rows_of_each(owners, among=numbered.dictionary)
     return References(
-        customer_ids,
+        numbered.dictionary,
         dict(zip(OF_INVOICES, invoice, strict=True)),
         dict(zip((*OF_CUSTOMERS, *OF_EITHER), customer, strict=True)),
         loose,
     )
 
 
-def _without_invoice(table: pa.Table) -> Rows:
-    column = table["invoice_id"]
-    if not column.null_count:
-        return np.empty(0, np.int64)
-    return np.flatnonzero(column.is_null().to_numpy())
-
-
 def _some(column: pa.ChunkedArray, rows: Rows) -> pa.Array:
-    return column.take(pa.array(rows)) if len(rows) else column.slice(0, 0)
+    return whole(column).take(pa.array(rows)) if len(rows) else _NOBODY

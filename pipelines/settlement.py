@@ -107,7 +107,9 @@ def settle(
         customer_ids=refers.customer_ids,
         issue_day=issue_day,
         known_day=known_day,
-        due_day=calendars.roll(raw_due_day, _countries(ledger, refers, customer)),
+        due_day=calendars.roll(
+            raw_due_day, ledger.customers["country"], refers.customer_rows()[customer]
+        ),
         raw_due_day=raw_due_day,
         amount_cents=amount,
         tolerance_cents=allowed,
@@ -144,10 +146,3 @@ def _state(settlement: Settlement, as_of: int) -> tuple[Flags, Cents]:
     left = left_cents(settlement, as_of)
     known = settlement.known_day < as_of
     return known & (left > settlement.tolerance_cents), left
-
-
-def _countries(ledger: Ledger, refers: References, customer: npt.NDArray[np.int32]) -> pa.Array:
-    """Each invoice's country, null where its customer or the customer's country is not known."""
-    row = refers.customer_rows()[customer]
-    country = ledger.customers["country"].combine_chunks()
-    return country.take(pa.array(row, mask=row < 0))

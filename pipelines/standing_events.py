@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.events import Events, firsts
-from pipelines.ledger import Ledger, cents, claims, days, floats, rows_of
+from pipelines.ledger import Ledger, cents, claims, days, floats, numbered
 from pipelines.ordering import Rows, order
 from pipelines.settlement import Settlement
 
@@ -40,13 +40,11 @@ def _ratings(ratings: pa.Table, owner: Rows, customers: int) -> tuple[Events, Ev
     if not len(owner):
         return Events.none(customers, "safety"), Events.none(customers, "change")
     safety, is_told = _safety(ratings)
-    provider = ratings["provider"]
-    named = provider.fill_null("") if provider.null_count else provider
-    agency = rows_of(named, among=named)  # the first row of each
+    agency, agencies = numbered(ratings["provider"])
     told = np.flatnonzero((owner >= 0) & is_told)
     owner, safety, day = owner[told], safety[told], days(ratings["rated_on"])[told]
 
-    pair = owner * len(agency) + agency[told]
+    pair = owner * (len(agencies) + 1) + agency[told]
     rows = order(pair, day, safety)
     again = np.flatnonzero(~firsts(pair[rows]))
     now, before = rows[again], rows[again - 1]
@@ -64,4 +62,4 @@ def _safety(ratings: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(all="ignore"):
         share = np.where(is_told, (score - low) / (high - low), 0.0)
     safe = np.where(is_safer != 0, share, 1 - share)
-    return np.rint(SAFETY_PARTS * np.clip(safe, 0, 1)).astype(np.int64), is_told
+    return np.rint(SAFETY_PARTS * np.minimum(np.maximum(safe, 0), 1)).astype(np.int64), is_told

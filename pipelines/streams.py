@@ -6,13 +6,16 @@ day's events matters, values decide it, never ids or row numbers.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines import case_events, invoice_events, payment_events, standing_events
 from pipelines.events import Events, Floats, Whole
-from pipelines.ledger import NEVER, Ledger
+from pipelines.ledger import NEVER, Ledger, whole
+from pipelines.ordering import Rows
 from pipelines.settlement import Settlement, settle
 from pipelines.stream import Stream
 
@@ -70,24 +73,60 @@ class Streams:
     """All streams of a ledger, and what each invoice (by row) brings to a question about it."""
 
     events: Mapping[str, Events]
-    customer: Whole
     inputs: Mapping[str, Whole | Floats]  # whole numbers, or floats where some are missing
-    groups: Mapping[str, pa.Array]  # the peer groups it belongs to; null where not known
+    ledger: Ledger
+    settlement: Settlement
+
+    @property
+    def customer(self) -> Whole:
+        return self.settlement.customer
+
+    @cached_property
+    def groups(self) -> dict[str, pa.Array]:
+        """The peer groups each invoice belongs to; null where not known."""
+        return groups(self.ledger, self.settlement)
+
+    def groups_of(self, rows: Rows) -> tuple[dict[str, pa.Array], Rows]:
+        """Groups that hold those of these invoices, and where; of a single one its own only."""
+        if len(rows) == 1:
+            return self._groups_of_one(rows.item()), np.zeros(1, np.int64)
+        return self.groups, rows
+
+    def _groups_of_one(self, row: int) -> dict[str, pa.Array]:
+        customer = self.settlement.refers.customer_rows()[self.settlement.customer[row]]
+        customers = self.ledger.customers
+
+        def of_customer(column: str) -> pa.Array:
+            if customer < 0:
+                return pa.nulls(1, pa.string())
+            return whole(customers[column]).slice(customer, 1)
+
+        def of_invoice(column: str) -> pa.Array:
+            return whole(self.ledger.invoices[column]).slice(row, 1)
+
+        terms = of_invoice("terms_code")
+        return {
+            "country": of_customer("country"),
+            "segment": of_customer("segment"),
+            "terms": of_customer("terms_code") if terms.null_count else terms,
+            "company": of_invoice("company_code"),
+        }
 
 
 def build(ledger: Ledger, settlement: Settlement | None = None) -> Streams:
     """Every stream of the ledger."""
     settlement = settle(ledger) if settlement is None else settlement
+    told = invoice_events.Told.of(ledger, settlement)
     return Streams(
         events={
-            **invoice_events.of(ledger, settlement),
+            **invoice_events.of(settlement, told),
             **payment_events.of(ledger, settlement),
             **case_events.of(ledger, settlement),
             **standing_events.of(ledger, settlement),
         },
-        customer=settlement.customer,
-        inputs=invoice_events.inputs(ledger, settlement),
-        groups=groups(ledger, settlement),
+        inputs=invoice_events.inputs(settlement, told),
+        ledger=ledger,
+        settlement=settlement,
     )
 
 

@@ -60,19 +60,22 @@ def fill(
 ) -> None:
     """`compute` straight to where the values are to stay; float32 takes each rounded once."""
     rows = np.asarray(invoice_rows, np.int64)
+    groups, among = streams.groups_of(rows)
+    # One row is a view, which is had sooner than a copy of one.
+    of_each = slice(rows.item(), rows.item() + 1) if len(rows) == 1 else rows
     window.fill(
         out,
         NODES if names is None else [BOOK[name].node for name in names],
         {**streams.events, **peers.events},
         owners={
-            "customer": streams.customer[rows],
+            "customer": streams.customer[of_each],
             "invoice": rows,
-            **peers.owners(streams.groups, rows),
+            **peers.owners(groups, among),
         },
         as_of=np.asarray(as_of, np.int64),
         inputs={
-            **{name: column[rows] for name, column in streams.inputs.items()},
-            **peers.known(streams.groups, rows),
+            **{name: column[of_each] for name, column in streams.inputs.items()},
+            **peers.known(groups, among),
         },
     )
 
