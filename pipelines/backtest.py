@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from models import outlook
 from models.cash import WEEKS
-from models.fitting import fit
+from models.fitting import TrainingRows, fit
 from models.horizons import PROBABILITY_COLUMNS
 from models.late_payment import LatePaymentModel, Snapshots
 from models.outlook import Outlook
@@ -131,12 +131,8 @@ def train(
     It looks at all features, or at some.
     """
     built = dataset.build(ledger, cut_off=cut_off, seed=seed)
-    rows = built.rows
-    if looking_at is not None:
-        kept = [name for name in features.BOOK if name in looking_at]
-        rows = replace(rows, snapshots=_narrowed(rows.snapshots, kept))
     return fit(
-        rows,
+        narrowed(built.rows, looking_at),
         cohorts=built.cohorts,
         peers=built.peers.as_columns(),
         cut_off=cut_off,
@@ -144,6 +140,14 @@ def train(
         tuned=tuned,
         facts={"feature_book": features.fingerprint()},
     )
+
+
+def narrowed(rows: TrainingRows, looking_at: Collection[str] | None) -> TrainingRows:
+    """The same rows with some of the book's features alone; None: with all of them."""
+    if looking_at is None:
+        return rows
+    kept = [name for name in features.BOOK if name in looking_at]
+    return replace(rows, snapshots=_narrowed(rows.snapshots, kept))
 
 
 def _narrowed(snapshots: Snapshots, names: Sequence[str]) -> Snapshots:

@@ -98,8 +98,15 @@ def _data(told: Told) -> str:
         ("made with", ", ".join(f"{name} {version}" for name, version in libraries().items())),
     ]
     if sample := facts.get("sample"):
-        drawn = f"{sample['customers']:,} of {sample['of_customers']:,}, weighed by their chances"
+        least, most = sample["weights"]
+        drawn = (
+            f"{sample['customers']:,} of {sample['of_customers']:,} (share {sample['share']:g}), "
+            f"weighed by their chances: each counts for {least:.3g} to {most:.3g}"
+        )
         rows.insert(1, ("customers learned from", drawn))
+    if cluster := facts.get("cluster"):
+        grown = f"{cluster['workers']} workers, in {cluster['buckets']} buckets of customers"
+        rows.append(("trees grown on", f"a Dask cluster of {grown}"))
     return _table(("what", "how much"), rows)
 
 

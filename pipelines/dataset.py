@@ -56,7 +56,8 @@ def build(
     learned = cohorts_known or learn_cohorts(prepared, cut_off=cut_off)
     if peers is None:
         peers = Peers.build(prepared.ledger, prepared.settlement, known_until=cut_off)
-    invoice, as_of = draw(prepared, cut_off=cut_off, seed=seed)
+    watched = learned.observed_from
+    invoice, as_of = draw(prepared, cut_off=cut_off, seed=seed, watched_from=watched)
     taken = landmarks.take(prepared, invoice, as_of, peers=peers)
     row, days_ahead = _questions(prepared, invoice, as_of, seed=seed)
 
@@ -107,7 +108,9 @@ def knots(observed_from: int, *, cut_off: int) -> Days:
     return np.append(days, cut_off).astype(np.int32)
 
 
-def draw(prepared: landmarks.Prepared, *, cut_off: int, seed: int) -> tuple[Rows, Days]:
+def draw(
+    prepared: landmarks.Prepared, *, cut_off: int, seed: int, watched_from: int | None = None
+) -> tuple[Rows, Days]:
     """(invoice, day) pairs on which the invoice was open, sorted by customer and day."""
     settlement = prepared.settlement
     eligible = np.flatnonzero(labels.is_labelled(settlement))
@@ -119,7 +122,9 @@ def draw(prepared: landmarks.Prepared, *, cut_off: int, seed: int) -> tuple[Rows
         eligible, seeds = eligible[sampled], seeds[sampled]
 
     issue, due = settlement.issue_day[eligible], settlement.due_day[eligible]
-    begin = max(observed_from(prepared) + WARM_UP_DAYS, 0)
+    if watched_from is None:
+        watched_from = observed_from(prepared)
+    begin = max(watched_from + WARM_UP_DAYS, 0)
     days = [issue]
     windows = (
         (issue, due, BEFORE_DUE),

@@ -50,6 +50,7 @@ from pipelines import (
 from pipelines.contest import Contest, Verdict
 from pipelines.features import Peers
 from pipelines.job import Job, day_number
+from pipelines.learning import USUAL, Learning
 from pipelines.ledger import Ledger, rows_of
 from pipelines.settings import Settings
 
@@ -93,6 +94,7 @@ def run(
     job: Job,
     *,
     tuned: Mapping[str, float] | None = None,
+    learning: Learning = USUAL,
     because: Sequence[str] = (),
     tell: Callable[[str], None] = lambda step: None,
 ) -> Trained:
@@ -107,9 +109,9 @@ def run(
     if tuned is None:
         tuned = tuned_of(champion)
     tell("learning")
-    model = learn(ledger, cut_off=job.as_of, tuned=tuned)
+    model = learn(ledger, cut_off=job.as_of, tuned=tuned, learning=learning)
     tell("judging on the last window")
-    judged = judge(ledger, cut_off=job.as_of, champion=champion, tuned=tuned)
+    judged = judge(ledger, cut_off=job.as_of, champion=champion, tuned=tuned, learning=learning)
     verdict = contest.decide(judged)
     tell("logging to MLflow")
     registered = log(job, ledger, model, judged, verdict, because=because)
@@ -120,11 +122,15 @@ def run(
 
 
 def learn(
-    ledger: Ledger, *, cut_off: date, tuned: Mapping[str, float] | None = None
+    ledger: Ledger,
+    *,
+    cut_off: date,
+    tuned: Mapping[str, float] | None = None,
+    learning: Learning = USUAL,
 ) -> LatePaymentModel:
     """The model of everything known before the day, and what the portfolio usually looks like."""
     day = day_number(cut_off)
-    model = backtest.train(ledger, cut_off=day, tuned=tuned)
+    model = learning.train(ledger, cut_off=day, tuned=tuned)
     usual = usual_portfolio.learn(
         ledger,
         cut_off=day,
@@ -140,6 +146,7 @@ def judge(
     cut_off: date,
     champion: Bundle | None = None,
     tuned: Mapping[str, float] | None = None,
+    learning: Learning = USUAL,
 ) -> Contest:
     """What the recipe, the champion and the curve say of the last window whose outcomes are known.
 
@@ -149,7 +156,7 @@ def judge(
     """
     origin = matured_window.begin(cut_off)
     try:
-        recipe = backtest.train(ledger, cut_off=day_number(origin), tuned=tuned)
+        recipe = learning.train(ledger, cut_off=day_number(origin), tuned=tuned)
     except NotEnoughHistory as short:
         raise history.explained(short, ledger, origin=origin, cut_off=cut_off) from None
     predicted = backtest.predict(ledger, recipe, origin=day_number(origin))
@@ -160,7 +167,7 @@ def judge(
     notes: tuple[str, ...] = ()
     is_recipe = False
     if champion is not None:
-        met = rematch.at_origin(ledger, champion, origin=origin, tuned=tuned)
+        met = rematch.at_origin(ledger, champion, origin=origin, tuned=tuned, learning=learning)
         notes, is_recipe = (met.note,), met.is_recipe
         champions = predicted
         if met.model is not None:
@@ -231,7 +238,11 @@ def log(
         )
         training = Training(
             bundle=exported,
-            parameters={**model.facts.get("parameters", {}), "blend_weights": list(model.weights)},
+            parameters={
+                **model.facts.get("parameters", {}),
+                "blend_weights": list(model.weights),
+                **_how_learned(model),
+            },
             metrics=measured,
             fingerprints=fingerprints,
             example=_example(model),
@@ -304,6 +315,12 @@ def registry(settings: Settings) -> Registry:
     if settings.tracking_uri is None:
         durable.make(settings.home)
     return Registry(settings.mlflow_uri, artifact_root=settings.mlflow_artifacts)
+
+
+def _how_learned(model: LatePaymentModel) -> dict[str, object]:
+    """The sample that a model was learned from, or the cluster that its trees were grown on."""
+    facts = {what: model.facts.get(what, {}) for what in ("sample", "cluster")}
+    return {f"{what}_{name}": told for what, of in facts.items() for name, told in of.items()}
 
 
 @cache  # what runs is what was there when the process began

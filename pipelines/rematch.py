@@ -5,15 +5,16 @@ features) has not: fitted on what was known when the window began, it meets the 
 terms. It is fitted by today's code, which a change of the code itself cannot be judged by.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from models.bundle import Bundle
 from models.growing import parameters
 from models.late_payment import LatePaymentModel
-from pipelines import backtest, features
+from pipelines import features
 from pipelines.job import day_number
+from pipelines.learning import USUAL, Learning
 from pipelines.ledger import Ledger
 
 
@@ -23,6 +24,7 @@ class Recipe:
 
     tuned: Mapping[str, float]
     features: tuple[str, ...]  # those that today's book still has
+    share: float | None = None  # of the customers that it learns from, where not all
 
     @classmethod
     def of(cls, model: LatePaymentModel) -> "Recipe":
@@ -33,7 +35,7 @@ class Recipe:
         usual_now = parameters(labels, seed=seed, tuned=tuned)
         changed = {name: value for name, value in own.items() if usual_now.get(name) != value}
         known = tuple(name for name in model.feature_names if name in features.BOOK)
-        return cls({**tuned, **changed}, known)
+        return cls({**tuned, **changed}, known, facts.get("sample", {}).get("share"))
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,12 @@ def at_origin(
     *,
     origin: date,
     tuned: Mapping[str, float] | None = None,
+    learning: Learning = USUAL,
 ) -> Rematch:
-    """Who stands for the champion, where the challenger is made with these tuned parameters."""
+    """Who stands for the champion, where the challenger is made with these tuned parameters.
+
+    On a cluster a recipe is the one that it is here: what it makes differs within the noise.
+    """
     named = f"the champion {champion.version}"
     learned_until = date.fromisoformat(str(champion.manifest.facts["cut_off"]))
     missing = [name for name in champion.model.feature_names if name not in features.BOOK]
@@ -64,13 +70,14 @@ def at_origin(
     if missing:
         why = f"{named} asks for what the feature book no longer has ({', '.join(missing)})"
     recipe = Recipe.of(champion.model)
-    if recipe == Recipe(dict(tuned or {}), tuple(features.BOOK)):
+    if recipe == Recipe(dict(tuned or {}), tuple(features.BOOK), learning.share):
         same = "it is the challenger's own, which only newer data sets apart"
         return Rematch(None, f"{why}: its recipe is compared instead; {same}", True)
-    fitted = _fitted(ledger, recipe, origin)
+    fitted = _fitted(ledger, recipe, origin, learning)
     return Rematch(fitted, f"{why}: its recipe, fitted anew on that day, is compared instead", True)
 
 
-def _fitted(ledger: Ledger, recipe: Recipe, origin: date) -> LatePaymentModel:
-    names: Collection[str] = recipe.features
-    return backtest.train(ledger, cut_off=day_number(origin), tuned=recipe.tuned, looking_at=names)
+def _fitted(ledger: Ledger, recipe: Recipe, origin: date, learning: Learning) -> LatePaymentModel:
+    return learning.with_share(recipe.share).train(
+        ledger, cut_off=day_number(origin), tuned=recipe.tuned, looking_at=recipe.features
+    )

@@ -12,7 +12,7 @@ are counts, are those of the whole ledger to the bit. It assumes that customers 
 each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from models.cohorts import Cohorts
 from models.customer_curve import PaymentRecords
 from models.fitting import fit
 from models.late_payment import LatePaymentModel
-from pipelines import buckets, dataset, features, landmarks, peer_sums, stable_hash
+from pipelines import backtest, buckets, dataset, features, landmarks, peer_sums, stable_hash
 from pipelines.features import Peers
 from pipelines.landmarks import Prepared
 from pipelines.ledger import Ledger
@@ -58,12 +58,10 @@ def draw(partitioned: str | Path, *, cut_off: int, share: float, seed: int = 0) 
     mean = _invoices_a_customer(folders)
 
     chances: dict[str, float] = {}
-    parts, counted, paid, customers = [], [], [], 0
+    parts, counted, customers = [], [], 0
     for folder in folders:
         whole = buckets.read(folder).known_before(cut_off)
-        prepared = landmarks.prepare(whole)
-        counted.append(Peers.build(whole, prepared.settlement, known_until=cut_off).as_columns())
-        paid.append(_Paid.of(prepared))
+        counted.append(Counted.of(whole, cut_off=cut_off))
         names, invoices = _counts(whole)
         customers += len(names)
         chance = 1.0 - (1.0 - share) ** np.sqrt(np.maximum(invoices, 1.0) / mean)
@@ -73,8 +71,8 @@ def draw(partitioned: str | Path, *, cut_off: int, share: float, seed: int = 0) 
         )
         parts.append(whole.of_customers(names.filter(pa.array(drawn))).tables())
     together = {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
-    cohorts_known = _cohorts(paid, cut_off=cut_off)
-    return Sample(Ledger(**together), chances, peer_sums.added(counted), cohorts_known, customers)
+    peers, learned = of_the_whole(counted, cut_off=cut_off)
+    return Sample(Ledger(**together), chances, peers, learned, customers)
 
 
 def train(
@@ -84,6 +82,7 @@ def train(
     share: float,
     seed: int = 0,
     tuned: Mapping[str, float] | None = None,
+    looking_at: Collection[str] | None = None,
 ) -> LatePaymentModel:
     """The model of what was known before the cut-off, learned from a share of the customers."""
     sample = draw(partitioned, cut_off=cut_off, share=share, seed=seed)
@@ -95,9 +94,10 @@ def train(
         cohorts_known=sample.cohorts,
     )
     known = settle(sample.ledger).customer_ids
-    weights = sample.weights(known)[built.rows.customer]
+    weights = sample.weights(known)
+    rows = backtest.narrowed(built.rows, looking_at)
     return fit(
-        replace(built.rows, sample_weight=weights),
+        replace(rows, sample_weight=weights[rows.customer]),
         cohorts=built.cohorts,
         peers=built.peers.as_columns(),
         cut_off=cut_off,
@@ -109,9 +109,31 @@ def train(
                 "share": share,
                 "customers": len(sample.chance),
                 "of_customers": sample.customers,
+                "weights": [round(float(weights.min()), 4), round(float(weights.max()), 4)],
             },
         },
     )
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a bucket tells of the whole ledger: the counts of its peers, and how it paid."""
+
+    peers: pa.Table
+    paid: "_Paid"
+
+    @classmethod
+    def of(cls, known: Ledger, *, cut_off: int) -> "Counted":
+        """What the bucket tells that was known before the cut-off."""
+        prepared = landmarks.prepare(known)
+        peers = Peers.build(known, prepared.settlement, known_until=cut_off)
+        return cls(peers.as_columns(), _Paid.of(prepared))
+
+
+def of_the_whole(counted: Sequence[Counted], *, cut_off: int) -> tuple[Peers, Cohorts]:
+    """The peers and cohorts of the whole ledger, to the bit."""
+    peers = peer_sums.added([part.peers for part in counted])
+    return peers, _cohorts([part.paid for part in counted], cut_off=cut_off)
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,8 @@ def crew(*, workers: int = 1, scheduler: str | None = None) -> Iterator[Crew]:
     """This process, so many processes of this machine, or the Dask cluster at an address."""
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got: {workers}")
-    if scheduler == LOCAL:
-        with local_cluster(workers) as address, _dask(address) as run:
-            yield run
-    elif scheduler:
-        with _dask(scheduler) as run:
+    if scheduler:
+        with cluster(scheduler, workers=workers) as address, _dask(address) as run:
             yield run
     elif workers > 1:
         with _Pool(workers) as run:
@@ -119,6 +116,16 @@ class _Pool:
 
 
 @contextmanager
+def cluster(scheduler: str, *, workers: int = 1) -> Iterator[str]:
+    """The address of the cluster that a setting names; a local one lasts as long as the block."""
+    if scheduler != LOCAL:
+        yield scheduler
+        return
+    with local_cluster(workers) as address:
+        yield address
+
+
+@contextmanager
 def local_cluster(workers: int) -> Iterator[str]:
     """A Dask cluster of processes on this machine; its scheduler's address."""
     dask, distributed = _distributed()
@@ -130,22 +137,31 @@ def local_cluster(workers: int) -> Iterator[str]:
     with (
         dask.config.set({named: environment}),
         distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=None
+            # any free port: another cluster of this machine may have the usual one
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",
         ) as cluster,
     ):
         yield cluster.scheduler_address
 
 
+def client(address: str) -> Any:
+    """A Dask client, for what only Dask can do; close it, or use it as a context."""
+    _, distributed = _distributed()
+    return distributed.Client(address, set_as_default=False)
+
+
 @contextmanager
 def _dask(address: str) -> Iterator[Crew]:
     _, distributed = _distributed()
-    with distributed.Client(address, set_as_default=False) as client:
+    with client(address) as asked:
 
         def run(task: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
             # Not pure: the result is on disk, and disks change between two runs.
-            futures = client.map(_Alone(task), list(items), pure=False)
+            futures = asked.map(_Alone(task), list(items), pure=False)
             try:
-                gathered: list[Result] = client.gather(futures)
+                gathered: list[Result] = asked.gather(futures)
             except distributed.KilledWorker as killed:
                 raise WorkersDied(
                     f"{killed}; use more partitions and run again: what is done is kept"

@@ -24,6 +24,7 @@ from serving.policy_command import policy
 
 if TYPE_CHECKING:
     from pipelines.job import Job
+    from pipelines.learning import Learning
     from pipelines.night import Night
     from pipelines.promotion import Trained
     from pipelines.settings import Settings
@@ -134,14 +135,24 @@ def train(
         int | None,
         typer.Option(min=1, help="First search for better parameters, with so many trials."),
     ] = None,
+    sample: Annotated[
+        float | None,
+        typer.Option(help="Learn from so large a share of the customers, above 0 and at most 1."),
+    ] = None,
+    on_cluster: Annotated[
+        bool,
+        typer.Option("--on-cluster", help="Grow the trees on PUNTUALE_DASK_SCHEDULER's workers."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train on what was known before a day, judge the model and promote it if it does not lose."""
+    from pipelines.learning import Learning
     from serving import terminal
 
     job = _job(ledger, mapping, as_of)
+    learning = Learning.of(job.settings, share=sample, on_cluster=on_cluster)
     tuned = _tune(job, tune, quiet=as_json) if tune else None
-    trained = _train(job, quiet=as_json, tuned=tuned.parameters if tuned else None)
+    trained = _train(job, learning, quiet=as_json, tuned=tuned.parameters if tuned else None)
     if as_json:
         terminal.as_json({"tuning": tuned, "training": trained} if tuned else trained)
         return
@@ -327,12 +338,19 @@ def _job(ledger: str | None, mapping: str | None, as_of: datetime | None) -> "Jo
     return Job.of(_settings(), at=now, ledger=ledger, mapping=mapping, as_of=day)
 
 
-def _train(job: "Job", *, quiet: bool, tuned: dict[str, float] | None = None) -> "Trained":
+def _train(
+    job: "Job",
+    learning: "Learning | None" = None,
+    *,
+    quiet: bool,
+    tuned: dict[str, float] | None = None,
+) -> "Trained":
     from pipelines import promotion
+    from pipelines.learning import USUAL
     from serving import terminal
 
     with terminal.working(steps=promotion.STEPS, quiet=quiet) as tell:
-        return promotion.run(job, tuned=tuned, tell=tell)
+        return promotion.run(job, tuned=tuned, learning=learning or USUAL, tell=tell)
 
 
 def _tune(job: "Job", trials: int, *, quiet: bool) -> "Tuned":

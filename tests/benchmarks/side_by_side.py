@@ -84,13 +84,13 @@ class Contest:
     learned_rows: dict[str, int]  # at most for one horizon and origin
 
 
-def ledger_and_origins(asked: str) -> tuple[Ledger, list[date], str]:
+def ledger_and_origins(asked: str, *, invented: bool = False) -> tuple[Ledger, list[date], str]:
     """The real ledger at its origins; where it is absent an invented one, at two of its own."""
-    if REAL.is_dir():
+    if REAL.is_dir() and not invented:
         ledger = sources.read(REAL, mapping="sap_items").ledger
         origins = FIVE if asked == "all" else TWO
         return ledger, [date.fromisoformat(day) for day in origins], "real items of four companies"
-    print("no ../shared/data/sap_items here: an invented ledger instead", flush=True)
+    print("an invented ledger, not ../shared/data/sap_items", flush=True)
     ledger = synthetic.generate(customers=CUSTOMERS, months=MONTHS)[0]
     back = (180, 270) if asked != "all" else (150, 180, 210, 240, 270)
     return ledger, [synthetic.UNTIL - timedelta(days=d) for d in back], "an invented ledger"
@@ -243,8 +243,9 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--origins", choices=("two", "all"), default="two")
     asked.add_argument("--seed", type=int, default=0)
+    asked.add_argument("--invented", action="store_true", help="an invented ledger in any case")
     options = asked.parse_args()
-    ledger, origins, about = ledger_and_origins(options.origins)
+    ledger, origins, about = ledger_and_origins(options.origins, invented=options.invented)
     contest = hold(ledger, origins, seed=options.seed)
     told, wrong = cells(contest, seed=options.seed), incoherent(contest)
     lines = [f"{about}, {', '.join(map(str, origins))}", "", *overview(contest, told, wrong)]

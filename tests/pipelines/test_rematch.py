@@ -10,6 +10,7 @@ from models.bundle import Bundle
 from pipelines import backtest, rematch
 from pipelines.features import BOOK
 from pipelines.job import day_number
+from pipelines.learning import Learning
 from pipelines.rematch import Recipe
 from tests.trained import Trained
 
@@ -62,6 +63,20 @@ def test_another_recipe_is_fitted_anew_on_what_was_known_at_the_origin(
     told = backtest.predict(trained.ledger, met.model, origin=day_number(ORIGIN))
     assert told.num_rows > 20
     assert np.isfinite(told["p_late_0"].to_numpy()).all()
+
+
+def test_a_champion_of_a_sample_is_another_recipe_and_is_fitted_on_as_large_a_one(
+    trained: Trained,
+) -> None:
+    sampled = changed(trained.bundle, sample={"share": 0.9})
+    met = rematch.at_origin(trained.ledger, sampled, origin=ORIGIN)
+    of_the_same = rematch.at_origin(
+        trained.ledger, sampled, origin=ORIGIN, learning=Learning(share=0.9)
+    )
+
+    assert met.model is not None
+    assert met.model.facts["sample"]["share"] == 0.9
+    assert of_the_same.model is None
 
 
 def test_a_champion_whose_features_are_gone_is_met_by_those_that_are_left(trained: Trained) -> None:

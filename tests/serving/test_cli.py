@@ -131,6 +131,23 @@ def test_scoring_before_training_says_what_to_do(capfd: pytest.CaptureFixture[st
         assert "next: puntuale train LEDGER" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--on-cluster",), "needs PUNTUALE_DASK_SCHEDULER"),
+        (("--sample", "1.5"), "share must be above 0 and at most 1, got: 1.5"),
+    ],
+)
+def test_training_in_a_way_that_is_not_there_is_refused_in_words(
+    capfd: pytest.CaptureFixture[str], words: tuple[str, ...], why: str
+) -> None:
+    code, out, err = run(capfd, "train", str(small_company.ledger_folder()), *words)
+
+    assert (code, out) == (1, "")
+    assert "refused:" in err
+    assert why in err
+
+
 def test_score_prints_what_the_api_would_answer_and_writes_all_of_it(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
