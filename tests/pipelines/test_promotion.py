@@ -15,6 +15,7 @@ from pipelines.contest import CHALLENGER as NEW
 from pipelines.contest import CHAMPION as OLD
 from pipelines.contest import CURVE, Verdict
 from pipelines.job import Job
+from pipelines.learning import Learning
 from pipelines.ledger import Ledger
 from pipelines.promotion import Trained
 from pipelines.settings import Settings
@@ -266,6 +267,25 @@ def test_a_card_alone_does_not_make_another_model(
 
     assert bundle.install(tmp_path / "other", among=settings.models_folder) == trained.version
     assert bundle.card(folder) != "# Told otherwise\n"
+
+
+def test_a_model_of_a_sample_is_judged_as_any_other_and_its_run_and_card_say_so(
+    tmp_path: Path,
+) -> None:
+    import mlflow
+
+    home = small_company.settings(tmp_path / "home")
+    told = promotion.run(Job.of(home, at=AT, as_of=AS_OF), learning=Learning(share=0.8))
+    registered = promotion.registry(home).at(CHALLENGER)
+    assert registered is not None
+    version = mlflow.MlflowClient().get_model_version("puntuale", told.number)
+    parameters = mlflow.get_run(version.run_id).data.params
+    card = bundle.card(promotion.registry(home).fetch(CHALLENGER, to=home.models_folder))
+
+    assert {name.split(".")[0] for name in told.figures} == {"challenger", "customer_curve"}
+    assert parameters["sample_share"] == "0.8"
+    assert parameters["sample_of_customers"] == "40"
+    assert f"{parameters['sample_customers']} of 40 (share 0.8), weighed by their chances" in card
 
 
 def test_tuned_parameters_reach_the_trees_and_stay_with_the_champion(ledger: Ledger) -> None:
