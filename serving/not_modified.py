@@ -35,7 +35,7 @@ class NotModified:
         tag = self._tag(scope)
         if tag is None:
             return await self.app(scope, receive, send)
-        told = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        told = {"ETag": tag}
         if _names(Headers(scope=scope).getlist("if-none-match"), tag):
             return await Response(status_code=304, headers=told)(scope, receive, send)
 

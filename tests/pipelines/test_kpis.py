@@ -131,3 +131,20 @@ def test_the_figures_of_the_nights_kept_are_read_by_day(tmp_path) -> None:
 
     days = [told["as_of"] for told in kpis.history(store)]
     assert days == ["2024-04-01", "2024-04-29", "2024-04-30"]
+
+
+def test_what_is_due_on_the_day_is_not_late_before_the_day_has_ended() -> None:
+    drawing = "invoices invoice_id customer_id issue_date due_date amount\nA C 0 30 10.00"
+    days = {
+        day: kpis.of(to_ledger(drawn(drawing)), BASE + day)["ageing_cents"]
+        for day in (30, 31, 60, 61, 120, 121)
+    }
+    held = [next(name for name, cents in ageing.items() if cents) for ageing in days.values()]
+    assert held == [
+        "not_due",
+        "days_1_30",
+        "days_1_30",
+        "days_31_60",
+        "days_61_90",
+        "days_over_90",
+    ]
