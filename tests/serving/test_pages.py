@@ -146,6 +146,7 @@ def test_damaged_scores_are_not_served_over_good_ones(serve, row, tmp_path):
     client = serve([row()], model=True)
     assert client.get("/v1/worklist").json()["degraded"] is False
     (tmp_path / "scores" / "CURRENT").write_text("2026-07-01-000000000000\n")
+    client.app.state.at_hand.refresh_scores()  # looked at every second
     answer = client.get("/v1/worklist").json()
     assert answer["degraded"] is True
     assert answer["total"] == 1
