@@ -25,13 +25,14 @@ UNITS_WAITING = 4_000  # a request of the largest size is begun on as many wait;
 PATIENT_SECONDS = 0.05  # nobody has gone who has waited less; asking takes time too
 WAIT_SECONDS = 5.0  # who has waited so long has gone, or will ask again
 
-WEIGHT_BYTES = 64 * 1024  # a request weighs one, and one more for each of these of its body
-WEIGHT_AT_ONCE = 128  # of all requests under way: two of the largest bodies, or that many small
-WEIGHT_OF_A_KEY = 96  # of one caller's, so that others find a place beside it
+WEIGHT_BYTES = 128 * 1024  # a request weighs one, and one more for each of these of its body
+WEIGHT_AT_ONCE = 64  # of all requests under way: the largest body and thirty small, or that many
+WEIGHT_OF_A_KEY = 48  # of one caller's, so that others find a place beside it
 EVERYBODY = ""  # the name under which all that is under way counts
 HEALTH_PATHS = frozenset({"/healthz", "/readyz"})  # answered always
 FULL = "Too many requests are under way; ask again in a second."
 LATER = {"Retry-After": "1"}
+CLOSED = LATER | {"Connection": "close"}  # where a body is on its way that nobody reads
 
 T = TypeVar("T")
 
@@ -77,19 +78,22 @@ class Turns:
     all that has arrived at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, seconds: float = WAIT_SECONDS) -> None:
+        self.seconds = seconds
         self._queue: deque[asyncio.Future[None]] = deque()
         self._is_taken = False
 
-    async def wait(self) -> None:
+    async def come(self) -> bool:
+        """Whether the turn came while the client may still be waiting."""
         loop = asyncio.get_running_loop()
         if not self._is_taken:
             self._is_taken = True
             loop.call_soon(self._next)
-            return
-        turn = loop.create_future()
+            return True
+        began, turn = loop.time(), loop.create_future()
         self._queue.append(turn)
         await turn
+        return loop.time() - began <= self.seconds
 
     def _next(self) -> None:
         while self._queue:
@@ -115,11 +119,12 @@ class UnderWay:
             return await self.app(scope, receive, send)
         weight, name = weight_of(scope), self.name(scope)
         if not self.gate.enter(name, weight):
-            headers = LATER | ({"Connection": "close"} if weight > 1 else {})
+            headers = CLOSED if weight > 1 else LATER
             return await refuse(scope, receive, send, "busy", FULL, headers=headers)
         try:
-            if self.turns is not None:
-                await self.turns.wait()
+            if self.turns is not None and not await self.turns.come():
+                self.gate.refused["waited_too_long"] += 1
+                return await refuse(scope, receive, send, "busy", FULL, headers=CLOSED)
             await self.app(scope, receive, send)
         finally:
             self.gate.leave(name, weight)
