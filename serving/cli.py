@@ -181,7 +181,7 @@ def score(
         tell("reading the ledger")
         intake = reading.read(job)
         tell("scoring what is open")
-        scores = in_worklist_order(night.score(job, intake, model))
+        scores = in_worklist_order(night.score(job, intake, model).scores)
     if out is not None:
         _write(scores, out)
     if as_json:
