@@ -16,6 +16,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from pipelines import policies, scoring
 from pipelines.settings import Settings
@@ -51,6 +52,8 @@ from serving.openapi import describe
 from serving.records_at_hand import RecordsAtHand
 from serving.reload import Reload, beside
 
+# workbooks and Parquet are compressed already
+PACKED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, exports.TYPES["xlsx"], exports.TYPES["parquet"])
 DESCRIPTION = "Which invoices will be paid late, why, and what to do next."
 
 
@@ -106,6 +109,9 @@ def create_app(
             Middleware(ApiKeys, ring=ring, rates=Rates(settings.requests_per_minute)),
             Middleware(limits.UnderWay, gate=shares, name=caller_name),
             Middleware(limits.RequestSizes),
+            Middleware(
+                GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=PACKED
+            ),
             Middleware(NotModified, at_hand=at_hand),
         ],
     )
