@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: setup demo test serve nightly check fix bench bench-features bench-explain bench-models bench-policy lock clean
+.PHONY: setup demo test serve nightly check fix bench bench-features bench-explain bench-models bench-policy bench-serve lock clean
 
 setup: $(READY)
 
@@ -42,7 +42,7 @@ fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-features bench-explain bench-models bench-policy
+bench: bench-features bench-explain bench-models bench-policy bench-serve
 
 # The peers live in an environment of their own: they need other versions than we do.
 bench-features: setup
@@ -62,6 +62,9 @@ bench-models: setup
 
 bench-policy: setup
 	$(BIN)/python tests/benchmarks/policy.py
+
+bench-serve: setup
+	$(BIN)/python tests/benchmarks/serve.py
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --quiet -o requirements.txt
