@@ -29,7 +29,7 @@ from pipelines.training import retraining, training
 from pipelines.settings import Settings
 
 with at_home(Settings()):
-    first = training(date(2026, 3, 1))
+    first = training(date(2026, 3, 15))
     trained = retraining(date(2026, 7, 1))
     nights = [nightly(date(2026, 7, 1)) for _ in range(2)]
     not_trained = retraining(date(2026, 7, 2))
@@ -57,6 +57,7 @@ TASKS = {  # how often each runs
     "judge on the last matured window": 2,
     "log to MLflow": 2 + 1,
     "promote": 2,
+    "learn what actions change": 2,
     "score what is open": 2,
     "publish": 2,
     "replay an origin": 2,
@@ -112,9 +113,9 @@ def test_a_stale_model_is_trained_again_judged_against_its_recipe_and_the_reason
     assert told["first"]["promoted"]
     assert trained["version"].startswith("2026-07-01-")
     assert any("to the champion's recipe (issue)" in reason for reason in trained["why"])
-    assert any("has learned until 2026-03-01" in reason for reason in trained["why"])
+    assert any("has learned until 2026-03-15" in reason for reason in trained["why"])
     (reasons,) = [reasons for reasons in logged if reasons]
-    assert any("stale model since 2026-06-02" in reason for reason in reasons)
+    assert any("stale model since 2026-06-16" in reason for reason in reasons)
 
 
 def test_a_model_that_does_well_is_not_trained_again(told) -> None:
