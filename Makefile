@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: setup demo test serve nightly check fix bench bench-features bench-explain bench-models bench-policy bench-serve lock clean
+.PHONY: setup demo test serve nightly check fix bench bench-features bench-explain bench-models bench-policy bench-serve fuzz faults clients lock clean
 
 setup: $(READY)
 
@@ -65,6 +65,21 @@ bench-policy: setup
 
 bench-serve: setup
 	$(BIN)/python tests/benchmarks/serve.py
+
+# At length: whatever the OpenAPI document allows, and every fault as often as docs/faults.md says.
+fuzz: setup
+	EXAMPLES=20 $(BIN)/python -m pytest tests/serving/test_schemathesis.py
+
+faults: setup
+	THOROUGH=1 $(BIN)/python -m pytest tests/faults tests/serving/test_process.py tests/serving/test_reload.py
+
+# Generators of clients, each in an environment of its own: they need other versions than we do.
+clients: setup
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/clients/python
+	VIRTUAL_ENV=$(abspath build/clients/python) $(BIN)/uv pip install --quiet --require-hashes -r tests/clients/requirements.txt
+	mkdir -p build/clients/node
+	cp tests/clients/package.json tests/clients/package-lock.json build/clients/node/
+	cd build/clients/node && npm ci --silent --no-audit --no-fund
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --quiet -o requirements.txt

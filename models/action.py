@@ -89,7 +89,15 @@ class Economics:
     small_amount_eur: float
     sure_p_late_0: float
     nothing_left_eur: float
+    attention_eur: float
+    heard_less: float
+    forgotten_days: float
     lgd: tuple[tuple[int, float], ...]  # (from this many days past due, share lost)
+
+    def heard(self, recent_contacts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The share of an effect that is left after so many recent contacts."""
+        heard: npt.NDArray[np.float64] = (1 - self.heard_less) ** recent_contacts
+        return heard
 
     def loss_given_default(self, days_past_due: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         starts = [start for start, _ in self.lgd]

@@ -74,9 +74,10 @@ def decide(
     fits = np.ones((rows, width), np.bool_)
     blocks = np.zeros((rows, width), np.int32)
     for place, action in enumerate(options, start=1):
-        values[:, place] = weighing.value_cents(action)
         fits[:, place] = weighing.fits(action)
-        blocks[:, place] = weighing.blocks(action)
+        if fits[:, place].any():  # what fits nobody is not chosen, nor waited for
+            values[:, place] = weighing.value_cents(action)
+            blocks[:, place] = weighing.blocks(action)
 
     worst = np.iinfo(np.int64).min
     held = np.zeros(rows, np.bool_) if held_out is None else held_out
@@ -114,13 +115,15 @@ def _told(
     source = np.zeros(rows, np.int8)
     missing_documents: list[list[str]] = [[] for _ in range(rows)]
     for place, action in enumerate(options, start=1):
-        taken = chosen == place
-        for bound, column in days.items():
-            column[taken] = weighing.days(action, bound)[taken]
-        source[taken] = weighing.source(action)[taken]
-        for document, lacking in weighing.missing_documents(action).items():
-            for i in np.flatnonzero((better == place) & lacking):
-                missing_documents[i].append(document)
+        taken, waited_for = chosen == place, better == place
+        if taken.any():
+            for bound, column in days.items():
+                column[taken] = weighing.days(action, bound)[taken]
+            source[taken] = weighing.source(action)[taken]
+        if waited_for.any():
+            for document, lacking in weighing.missing_documents(action).items():
+                for i in np.flatnonzero(waited_for & lacking):
+                    missing_documents[i].append(document)
 
     better_blocks = np.where(better > 0, blocks[row, better], 0)
     told_blocks = {bits: _names(bits) for bits in np.unique(better_blocks).tolist()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class Cases:
     unallocated_cents: Cents  # cash of the customer that is on no invoice
     promise_day: Days  # of the open promise
     last_contact_day: Days  # with the customer, about anything
+    recent_contacts: Floats  # with the customer: each is one on its day and fades from then on
     has_contract: Flags
     has_delivery_proof: Flags
     has_address: Flags
@@ -60,19 +62,18 @@ class Cases:
 
         open_cents, due_day, the probabilities and expected_days_late are required.
         """
-        known = {f.name for f in fields(cls)}
         wrong = [f"{name} is missing" for name in sorted(REQUIRED - columns.keys())]
-        wrong += [f"{name} is not known" for name in sorted(columns.keys() - known)]
+        wrong += [f"{name} is not known" for name in sorted(columns.keys() - COLUMNS.keys())]
         if wrong:
             raise ValueError(f"columns of the cases: {'; '.join(wrong)}")
         shape = np.shape(columns["open_cents"])
         arrays: dict[str, npt.NDArray[Any]] = {
-            name: np.broadcast_to(np.asarray(columns.get(name, absent), kind), shape)
+            name: _shaped(np.asarray(columns.get(name, absent), kind), shape)
             for name, (kind, absent) in COLUMNS.items()
         }
         if "customer" not in columns:
             arrays["customer"] = np.arange(np.prod(shape, dtype=np.int64))
-        arrays["cause"] = np.broadcast_to(_places(cause), shape)
+        arrays["cause"] = _shaped(_places(cause), shape)
         done = {code: np.asarray(day, np.int32) for code, day in (done_day or {}).items()}
         return cls(**arrays, done_day=done)
 
@@ -99,7 +100,7 @@ class Cases:
         Whose it is, is not: the same facts under another customer's number are the same.
         """
         mixed = np.zeros(self.due_day.shape, np.uint64)
-        for name in (f.name for f in fields(self) if f.name not in ("customer", "done_day")):
+        for name in _hashed():
             column = getattr(self, name)
             kind = np.float64 if column.dtype.kind == "f" else np.int64
             mixed = mix(mixed ^ np.ascontiguousarray(column, kind).view(np.uint64))
@@ -114,7 +115,12 @@ class Cases:
         return np.where(np.isnan(self.n_settled), 1.0, factors[level])
 
     def done(self, code: str) -> Days:
-        return self.done_day.get(code, np.full(self.due_day.shape, NO_DAY, np.int32))
+        day = self.done_day.get(code)
+        return self._never if day is None else day
+
+    @cached_property
+    def _never(self) -> Days:
+        return np.full(self.due_day.shape, NO_DAY, np.int32)
 
     def claimable(self, days_past_due: npt.NDArray[np.int64]) -> dict[str, Floats]:
         """The columns that a catalogue's `needs` may speak of."""
@@ -123,6 +129,15 @@ class Cases:
         for place, code in enumerate(causes.CODES):
             columns[f"cause_{code}"] = (self.cause == place).astype(np.float64)
         return columns
+
+
+@cache
+def _hashed() -> tuple[str, ...]:
+    return tuple(f.name for f in fields(Cases) if f.name not in ("customer", "done_day"))
+
+
+def _shaped(column: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    return column if column.shape == shape else np.broadcast_to(column, shape)
 
 
 def _places(cause: Sequence[str] | npt.NDArray[np.int8] | None) -> npt.NDArray[np.int8]:
@@ -176,6 +191,7 @@ COLUMNS: Mapping[str, tuple[type, object]] = {
     "unallocated_cents": (np.int64, 0),
     "promise_day": (np.int32, NO_DAY),
     "last_contact_day": (np.int32, NO_DAY),
+    "recent_contacts": (np.float64, 0.0),
     "has_contract": (np.bool_, False),
     "has_delivery_proof": (np.bool_, False),
     "has_address": (np.bool_, True),

@@ -159,6 +159,9 @@ ECONOMICS: Mapping[str, Check] = {
     "small_amount_eur": _money,
     "sure_p_late_0": _share,
     "nothing_left_eur": _money,
+    "attention_eur": _money,
+    "heard_less": _share,
+    "forgotten_days": lambda faults, where, value: faults.number(where, value, 1, 3650),
     "lgd": _Faults.lgd,
 }
 CAPACITY: Mapping[str, Check] = dict.fromkeys(get_args(Channel), _Faults.limit)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import compress
 from typing import NamedTuple
 
@@ -178,34 +179,42 @@ class Hints(NamedTuple):
 def cause_hint(values: Columns, signals: Sequence[Sequence[Signal]]) -> Hints:
     """The likely cause of each row's delay, from its feature columns and its signals."""
     columns = {**values, **warnings.severities(signals)}
-    every = [evidence for cause in CAUSES for evidence in cause.evidence]
-    needed = set().union(*(claim.names for evidence in every for claim in evidence.claims))
-    require(columns, needed, for_what="the rules of the cause")
+    require(columns, _needed(), for_what="the rules of the cause")
 
     rows = len(signals)
-    seen = {e.code: np.broadcast_to(e.seen(columns), (rows,)) for e in every}
     codes = [""] * rows
     told: list[list[str]] = [[] for _ in range(rows)]
     undecided = np.ones(rows, np.bool_)
     for cause in CAUSES:
-        count = np.zeros(rows, np.int64)
-        for evidence in cause.evidence:
-            count += seen[evidence.code]
-        named = undecided & (count >= cause.enough)
-        rows_named = np.flatnonzero(named)
-        names = [e.code for e in cause.evidence]
-        flags = np.column_stack([seen[name][rows_named] for name in names] or [named[rows_named]])
-        for i, of_row in zip(rows_named.tolist(), flags.tolist(), strict=True):
+        if not undecided.any():
+            break
+        seen = np.zeros((len(cause.evidence), rows), np.bool_)
+        for of_rows, evidence in zip(seen, cause.evidence, strict=True):
+            of_rows[:] = evidence.seen(columns)
+        named = undecided & (np.count_nonzero(seen, axis=0) >= cause.enough)
+        names = [evidence.code for evidence in cause.evidence]
+        for i in np.flatnonzero(named).tolist():
             codes[i] = cause.code
-            told[i] = list(compress(names, of_row))
+            told[i] = list(compress(names, seen[:, i].tolist()))
         undecided &= ~named
     return Hints(codes, told)
 
 
 def sentence(code: str, language: str) -> str:
     """A cause, or one evidence, as a person would say it."""
-    said = {e.code: (e.it, e.en) for cause in CAUSES for e in cause.evidence}
-    said |= {cause.code: (cause.it, cause.en) for cause in CAUSES}
+    said = _sentences()
     if code not in said:
         raise ValueError(f"cause or evidence must be one of {', '.join(said)}, got: {code}")
     return said[code][wording.checked(language) == "en"]
+
+
+@cache
+def _needed() -> frozenset[str]:
+    claims = (claim for cause in CAUSES for evidence in cause.evidence for claim in evidence.claims)
+    return frozenset[str]().union(*(claim.names for claim in claims))
+
+
+@cache
+def _sentences() -> dict[str, tuple[str, str]]:
+    said = {e.code: (e.it, e.en) for cause in CAUSES for e in cause.evidence}
+    return said | {cause.code: (cause.it, cause.en) for cause in CAUSES}

@@ -8,6 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -52,8 +53,19 @@ class Side:
 
     def of(self, columns: Columns) -> Floats:
         if self.name is None:
-            return np.array(self.start)
-        return self.start + self.sign * np.asarray(columns[self.name], np.float64)
+            return self._number
+        column = np.asarray(columns[self.name], np.float64)
+        return self.start + (column if self.sign == 1.0 else self.sign * column)
+
+    def compared(self, columns: Columns) -> Floats:
+        """`of`, where minus zero is as good as zero."""
+        if self.name is not None and self.sign == 1.0 and not self.start:
+            return np.asarray(columns[self.name], np.float64)
+        return self.of(columns)
+
+    @cached_property
+    def _number(self) -> Floats:
+        return np.array(self.start)
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,9 @@ class Claim:
         return {side.name for side in (self.left, self.right) if side.name}
 
     def holds(self, columns: Columns) -> Flags:
-        return _COMPARISONS[self.comparison](self.left.of(columns), self.right.of(columns))
+        return _COMPARISONS[self.comparison](
+            self.left.compared(columns), self.right.compared(columns)
+        )
 
 
 def require(columns: Columns, names: Iterable[str], *, for_what: str) -> None:

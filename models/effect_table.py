@@ -3,7 +3,7 @@
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -53,6 +53,10 @@ class EffectTable:
     """
 
     learned: tuple[LearnedEffect, ...] = ()
+    # by the identity of an action, which is kept so that it stays its own
+    _cells: dict[int, tuple[Action, Cells]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, learned: Iterable[LearnedEffect]) -> "EffectTable":
@@ -85,7 +89,12 @@ class EffectTable:
         return np.array([places.get(name or ANY, len(places)) for name in names], np.int16)
 
     def cells(self, action: Action) -> Cells:
-        """The action's effects for every cause and segment."""
+        """The action's effects for every cause and segment, worked out once; not to be changed."""
+        if id(action) not in self._cells:
+            self._cells[id(action)] = action, self._work_out(action)
+        return self._cells[id(action)][1]
+
+    def _work_out(self, action: Action) -> Cells:
         shape = (len(causes.CODES), len(self.segments) + 1)
         days, unpaid = (_priors(of, shape) for of in (action.days, action.unpaid))
         source = np.zeros(shape, np.int8)

@@ -10,14 +10,14 @@ with all that was done afterwards, as it was then done.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from models import clustered, nuisance, overlap
-from models.decision_log import DecisionLog, Flags
+from models.decision_log import DecisionLog, Flags, Hashes, Places
 from models.overlap import Overlap
 
 Floats = npt.NDArray[np.float64]
@@ -26,6 +26,7 @@ Measure = Literal["fall", "share"]
 Source = Literal["prior", "observational", "randomised"]
 
 SURE_ERRORS = 2.0  # standard errors above zero that a mean must be to divide by it
+LEAST_EVENTS = 5.0  # expected of who got the action: with fewer an error takes itself for small
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Estimate:
     source: Source
     overlap: Overlap
     lacking: str = ""  # why it is not identified
+    # by customer of the log, what each moved the estimate by: two estimates' errors go together
+    influence: Floats = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
 
     @property
     def is_identified(self) -> bool:
@@ -70,7 +73,8 @@ def estimate(
     """
     y = log.outcomes[outcome]
     matured = ~np.isnan(y)
-    arms = _Arms.of(log.take(matured), y[matured], folds=folds, least=least, seed=seed)
+    everyone = np.unique(log.customer)  # matured or not: the same for every outcome
+    arms = _Arms.of(log.take(matured), y[matured], everyone, folds=folds, least=least, seed=seed)
     return [
         arms.compare(place, stratum, outcome, measure)
         for place in range(1, len(log.codes))
@@ -85,16 +89,28 @@ class _Arms:
     log: DecisionLog
     chances: Floats
     corrected: Floats  # (n, codes): doubly robust scores
+    owner: Places  # of each row, among the customers of the whole log
+    customers: int
     least: float
 
     @classmethod
-    def of(cls, log: DecisionLog, y: Floats, *, folds: int, least: float, seed: int) -> "_Arms":
+    def of(
+        cls,
+        log: DecisionLog,
+        y: Floats,
+        everyone: Hashes,
+        *,
+        folds: int,
+        least: float,
+        seed: int,
+    ) -> "_Arms":
         chances = nuisance.propensities(log, folds=folds, seed=seed)
         corrected = nuisance.outcomes(log, y, folds=folds, seed=seed)
         row = np.arange(len(log))
         surprise = y - corrected[row, log.action]
         corrected[row, log.action] += surprise / np.maximum(chances[row, log.action], least)
-        return cls(log, chances, corrected, least)
+        owner = np.searchsorted(everyone, log.customer)
+        return cls(log, chances, corrected, owner, len(everyone), least)
 
     def compare(self, place: int, stratum: int, outcome: str, measure: Measure) -> Estimate:
         """One action against waiting in one stratum."""
@@ -113,10 +129,16 @@ class _Arms:
                 break
         rows = considered & both
         effect, error, lacking = np.nan, np.nan, seen.lacking
+        by_customer = np.zeros(0)
         if not lacking:
             after, waiting = self.corrected[rows, place], self.corrected[rows, 0]
             effect, influence, lacking = _contrast(after, waiting, log.customer[rows], measure)
+            events = waiting.mean() * seen.effective_action
+            if measure == "share" and not lacking and events < LEAST_EVENTS:
+                lacking = "too few would have stayed unpaid to tell a share of them"
             error = clustered.error(influence, log.customer[rows])
+            moved = (influence - influence.mean()) / len(influence)
+            by_customer = self._by_customer(rows, moved)
         return Estimate(
             action=log.codes[place],
             outcome=outcome,
@@ -127,7 +149,12 @@ class _Arms:
             source="prior" if lacking else source,
             overlap=seen,
             lacking=lacking,
+            influence=by_customer,
         )
+
+    def _by_customer(self, rows: Flags, moved: Floats) -> Floats:
+        sums = np.bincount(self.owner[rows], weights=moved, minlength=self.customers)
+        return sums.astype(np.float64)
 
     def _had_chance(self, place: int) -> Flags:
         return np.asarray(self.chances[:, place] >= self.least)

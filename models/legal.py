@@ -64,14 +64,15 @@ def debtors(natural_person: Flags, public_body: Flags, has_vat_id: Flags) -> npt
 
 def is_natural_person(debtor: npt.NDArray[np.int8]) -> Flags:
     """Those for whom an adverse action may only be proposed (GDPR 22, AI Act Annex III 5(b))."""
-    return np.isin(debtor, (Debtor.SOLE_TRADER, Debtor.CONSUMER))
+    is_person: Flags = (debtor == Debtor.SOLE_TRADER) | (debtor == Debtor.CONSUMER)
+    return is_person
 
 
 def terms_over_limit(terms_days: npt.ArrayLike, debtor: npt.NDArray[np.int8]) -> Flags:
     """Whether the terms need an agreement: over 60 days, or 30 for public bodies."""
     limit = np.where(debtor == Debtor.PUBLIC_BODY, 30.0, 60.0)
-    over: Flags = np.asarray(terms_days, np.float64) > limit
-    return over & np.isin(debtor, (Debtor.CONSUMER,), invert=True)
+    over: Flags = (np.asarray(terms_days, np.float64) > limit) & (debtor != Debtor.CONSUMER)
+    return over
 
 
 def semester_name(semester: int) -> str:

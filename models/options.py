@@ -89,7 +89,6 @@ def weigh(weighing: Weighing, actions: tuple[Action, ...], grouped: Grouped) -> 
     about = np.zeros(rows, np.uint64)
     lower_step: dict[int, Places] = {}
     ladder = _Ladder(rows)
-    p_late_30 = np.nan_to_num(weighing.cases.p_late_30)
 
     for place, action in sorted(enumerate(actions, start=1), key=lambda a: (a[1].step, a[0])):
         fits = weighing.fits(action)
@@ -105,7 +104,7 @@ def weigh(weighing: Weighing, actions: tuple[Action, ...], grouped: Grouped) -> 
             ladder.climb(place, own, gain)
 
         def worth(rows: Flags, gain: Cents = gain, action: Action = action) -> Cents:
-            largest = grouped.largest(p_late_30, rows)
+            largest = grouped.largest(weighing.p_late_30, rows)
             return grouped.total(np.where(rows, gain, 0)) - weighing.cost_cents(action, largest)
 
         free[:, place] = np.where(may, worth(concerned), NOT_FREE)

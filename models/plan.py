@@ -29,7 +29,7 @@ from models.weighing import Bits, Weighing, bit
 Places = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
 
-RULE = "1"  # of choosing; another number is another policy
+RULE = "2"  # of choosing; another number is another policy
 WHYS: tuple[Why, ...] = get_args(Why)
 NO_TRIAL = Trial()
 
@@ -194,9 +194,10 @@ def _choose(
     if trial.exploration_share > 0:
         adverse = np.array([False, *(action.adverse for action in actions)])
         scarce = [
-            (weighs, int(reserve[k] // weight[weighs].max()))
+            seats
             for k in range(len(channels))
-            if np.isfinite(amounts[k]) and (weighs := (pool == k) & (weight > 0)).any()
+            if np.isfinite(amounts[k])
+            for seats in _seats((pool == k) & (weight > 0), weight, float(reserve[k]))
         ]
         tried = holdout.explore(
             trial,
@@ -223,6 +224,16 @@ def _choose(
         used,
         allotted.bound_cents,
     )
+
+
+def _seats(weighs: Flags, weight: Floats, reserve: float) -> list[tuple[Flags, int]]:
+    """A channel's options with how many explorers the reserve has room for, whatever they draw.
+
+    What is too long for the reserve alone is not drawn, so that it does not keep out the rest.
+    """
+    fits = weighs & (weight <= reserve)
+    room = int(reserve // weight[fits].max()) if fits.any() else 0
+    return [(of, n) for of, n in ((fits, room), (weighs & ~fits, 0)) if of.any()]
 
 
 def _told(

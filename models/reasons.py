@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -90,16 +91,22 @@ def by_cause(contributions: Floats, causes: Sequence[str]) -> ByCause:
     `causes` names the cause of each column. The leading column is the one that pushes hardest in
     the direction of its cause's sum.
     """
-    names = tuple(dict.fromkeys(causes))
-    sums = np.zeros((len(contributions), len(names)))
-    leading = np.zeros((len(contributions), len(names)), np.int64)
-    for at, name in enumerate(names):
-        columns = [i for i, cause in enumerate(causes) if cause == name]
-        part = contributions[:, columns]
-        sums[:, at] = _row_sums(part)
-        toward = np.where(sums[:, [at]] < 0, -part, part)
-        leading[:, at] = np.array(columns)[toward.argmax(axis=1)]
-    return ByCause(names, sums, leading)
+    columns_of = _columns_of(tuple(causes))
+    sums = np.zeros((len(contributions), len(columns_of)))
+    leading = np.zeros((len(contributions), len(columns_of)), np.int64)
+    for at, columns in enumerate(columns_of.values()):
+        part = contributions.take(columns, axis=1)
+        total = sums[:, at] = _row_sums(part)
+        toward = np.where(total[:, None] < 0, -part, part)
+        leading[:, at] = columns[toward.argmax(axis=1)]
+    return ByCause(tuple(columns_of), sums, leading)
+
+
+@cache
+def _columns_of(causes: tuple[str, ...]) -> Mapping[str, Places]:
+    """The places of each cause's columns, the causes in the order in which they come first."""
+    names = np.array(causes)
+    return {name: np.flatnonzero(names == name) for name in dict.fromkeys(causes)}
 
 
 def points(base_logit: float, contributions: Floats, p: Floats) -> tuple[float, Floats]:

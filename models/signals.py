@@ -9,7 +9,7 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,7 +60,7 @@ class Rule:
     en: str
     ages: bool
 
-    @property
+    @cached_property
     def names(self) -> set[str]:
         sides = {side.name for side in (self.measure, self.before, self.now) if side.name}
         return sides.union(*(claim.names for claim in (*self.when, *self.stay)))
@@ -177,14 +177,17 @@ def detect(
     rows = max((np.size(column) for column in values.values()), default=0)
     found: list[list[Signal]] = [[] for _ in range(rows)]
     for rule in rules:
-        day, (level, _) = None, rule.levels(values)
+        day, level = None, None
         if standing is not None:
             day, level = standing[rule.code]
         elif rule.ages and as_of is not None:
             day = rule.since_by_age(values, as_of)
         stands = rule.begins(values) if day is None else day != NOT_STANDING
-        before, now = (np.broadcast_to(side.of(values), rows) for side in (rule.before, rule.now))
         at = np.flatnonzero(stands)
+        if not len(at):
+            continue
+        level = rule.levels(values)[0] if level is None else level
+        before, now = (np.broadcast_to(side.of(values), rows) for side in (rule.before, rule.now))
         began = [None] * len(at) if day is None else day[at].tolist()
         told = zip(
             at.tolist(), began, before[at].tolist(), now[at].tolist(), level[at], strict=True

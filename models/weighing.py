@@ -67,6 +67,12 @@ class Weighing:
         # An invoice can't be paid earlier by more than it is expected to be late from now on.
         self.days_to_gain = np.nan_to_num(np.maximum(cases.expected_days_late - days_past_due, 0.0))
         self.is_known = np.isfinite(cases.p_unpaid_180) & np.isfinite(cases.p_late_30)
+        self.p_late_30: Floats = np.nan_to_num(cases.p_late_30)
+        self.heard = self.economics.heard(cases.recent_contacts)
+        self._is_worth_acting: dict[str, Flags] = {
+            name: ((amount > self.nothing_left) | self.all_disputed) & self.is_known
+            for name, amount in self.amounts.items()
+        }
         self._cells: dict[str, Cells] = {}
 
     def days(self, action: Action, bound: str) -> Floats:
@@ -90,7 +96,7 @@ class Weighing:
 
     def _effect(self, action: Action, of: Literal["days", "unpaid"], bound: str) -> Floats:
         cells = self._cells_of(action)
-        effect: Floats = self._of_cases(getattr(cells, of)[BOUNDS.index(bound)])
+        effect: Floats = self.heard * self._of_cases(getattr(cells, of)[BOUNDS.index(bound)])
         if not action.by_history:
             return effect
         factor = self.cases.history_factor(action.by_history)
@@ -98,7 +104,7 @@ class Weighing:
 
     def value_cents(self, action: Action) -> Cents:
         """The expected value in whole cents, for a case alone: its gain less what it costs."""
-        return self.gain_cents(action) - self.cost_cents(action, self.cases.p_late_30)
+        return self.gain_cents(action) - self.cost_cents(action, self.p_late_30)
 
     def gain_cents(self, action: Action) -> Cents:
         """What the action is expected to gain before its cost, in whole cents, rounded down."""
@@ -119,25 +125,26 @@ class Weighing:
             gain += np.where(cases.debtor == Debtor.CONSUMER, 0.0, claimed)
         return np.floor(np.where(self.is_known, gain, 0.0)).astype(np.int64)
 
-    @staticmethod
-    def cost_cents(action: Action, p_late_30: Floats) -> Cents:
-        """What doing it once costs, in whole cents, rounded up.
+    def cost_cents(self, action: Action, p_late_30: Floats) -> Cents:
+        """What doing it once costs, in whole cents, rounded up; a contact costs attention too.
 
         With a customer who would have paid anyway it costs patience too: `p_late_30` is the
         largest among the invoices that it is about.
         """
-        patience = action.relationship_eur * (1 - np.nan_to_num(p_late_30))
-        cents = 100 * (action.cost_eur + patience)
+        patience = action.relationship_eur * (1 - p_late_30)
+        attention = self.economics.attention_eur if action.contact else 0.0
+        cents = 100 * (action.cost_eur + attention + patience)
         return np.ceil(cents - HAIR).astype(np.int64)
 
     def fits(self, action: Action) -> Flags:
         """Whether the action makes sense on the day: its window, its turn, its needs."""
-        amount = self.amounts[action.amount]
-        fits: Flags = ((amount > self.nothing_left) | self.all_disputed) & self.is_known
+        fits: Flags = self._is_worth_acting[action.amount]
         if action.from_day is not None:
             fits = fits & (self.late_on_day >= action.from_day)
         if action.to_day is not None:
             fits = fits & (self.late_on_day <= action.to_day)
+        if not fits.any():
+            return fits
         earliest = legal.earliest_day(action.code, self.cases.due_day)
         if earliest is not None:
             fits = fits & (self.day >= earliest)
@@ -148,13 +155,13 @@ class Weighing:
         fits = fits & again
         if action.step:  # the steps of dunning never go back
             for other in self.actions:
-                if other.step > action.step:
+                if other.step > action.step and other.code in self.cases.done_day:
                     fits = fits & (self.cases.done(other.code) == NO_DAY)
         for claim in action.needs:
             fits = fits & claim.holds(self.columns)
         if action.needs_any:
             held = [claim.holds(self.columns) for claim in action.needs_any]
-            fits &= np.logical_or.reduce(held)
+            fits = fits & np.logical_or.reduce(held)
         return fits
 
     def blocks(self, action: Action) -> Bits:
@@ -207,10 +214,9 @@ class Weighing:
         """
         due, cases = self.cases.due_day.astype(np.int64), self.cases
         again = self.day.astype(np.int64) + self.economics.look_again_days
-        for action in options:
-            if action.from_day is not None:
-                opens = due + action.from_day
-                again = np.where(opens > self.day, np.minimum(again, opens), again)
+        for from_day in {action.from_day for action in options if action.from_day is not None}:
+            opens = due + from_day
+            again = np.where(opens > self.day, np.minimum(again, opens), again)
         quiet = (blocks & bit("quiet_period")) > 0
         for days in sorted({self.quiet_days(action) for action in options if action.contact}):
             ends = cases.last_contact_day.astype(np.int64) + days

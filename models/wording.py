@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 from babel import Locale
 from babel.dates import format_date, get_day_names, get_month_names
@@ -45,15 +45,24 @@ def locale(language: str) -> Locale:
     return Locale.parse({"it": "it_IT", "en": "en_GB"}[checked(language)])
 
 
+KEPT = 1 << 14  # texts; a locale takes its time over each, and figures rounded for reading recur
+
+
+@lru_cache(KEPT)
 def counted(number: Decimal, one: str, other: str, language: str) -> str:
     """The number with the noun in the form that the language wants: 1 giorno, 2 giorni."""
     form = one if locale(language).plural_form(abs(number)) == "one" else other
-    return f"{format_decimal(number, format='#,##0.##', locale=locale(language))} {form}"
+    return f"{_written(number, language)} {form}"
 
 
 def _decimal(value: float, places: int = 0) -> Decimal:
-    """The value rounded for reading, without a minus before zero."""
-    rounded = Decimal(f"{value:.{places}f}").normalize() + 0
+    """The value rounded for reading."""
+    return _plain(Decimal(f"{value:.{places}f}"))
+
+
+def _plain(number: Decimal) -> Decimal:
+    """The number without zeros at its end, and without a minus before zero."""
+    rounded = number.normalize() + 0
     return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral() else rounded
 
 
@@ -74,6 +83,7 @@ def _days_late(value: float, language: str) -> str:
     return f"{_days(abs(round(value)), language)} {'after' if value > 0 else 'before'} the due date"
 
 
+@lru_cache(KEPT)
 def _share(value: float, language: str) -> str:
     places = "#,##0.#%" if 0 < abs(value) < 0.01 else "#,##0%"
     return str(format_percent(value + 0.0, format=places, locale=locale(language)))
@@ -85,7 +95,12 @@ def _date(value: float, language: str) -> str:
 
 
 def _number(value: float, language: str) -> str:
-    return str(format_decimal(_decimal(value, 2), format="#,##0.##", locale=locale(language)))
+    return _written(_decimal(value, 2), language)
+
+
+@lru_cache(KEPT)
+def _written(number: Decimal, language: str) -> str:
+    return str(format_decimal(number, format="#,##0.##", locale=locale(language)))
 
 
 def _yes(value: float, language: str) -> str:
@@ -109,6 +124,7 @@ UNITS: dict[str, Callable[[float, str], str]] = {
 MONEY_UNITS = {"eur": 1, "cents": 100}  # in the ledger's currency, whole or in hundredths
 
 
+@lru_cache(KEPT)
 def quantity(value: float, unit: str, language: str, *, currency: str = "EUR") -> str:
     """A value in its unit, as this language writes it."""
     checked(language)
@@ -133,7 +149,12 @@ def quantity(value: float, unit: str, language: str, *, currency: str = "EUR") -
 def points(value: float, language: str) -> str:
     """A share of probability as signed points of a hundred: +11 punti, −1 point, +0.4 points."""
     places = 0 if abs(value) >= 0.0095 else 1
-    number = _decimal(100 * value, places)
+    return _points(f"{100 * value:.{places}f}", language)
+
+
+@lru_cache(KEPT)
+def _points(rounded: str, language: str) -> str:
+    number = _plain(Decimal(rounded))
     one, other = ("punto", "punti") if checked(language) == "it" else ("point", "points")
     sign = "+" if number > 0 else ""
     return sign + counted(number, one, other, language)

@@ -16,7 +16,7 @@ from pipelines.events import Events, Floats, Whole
 from pipelines.ordering import Rows, order
 from pipelines.question import Question
 
-BLOCK = 1 << 15  # queries evaluated together: their intermediate columns stay in the cache
+BLOCK = 1 << 14  # queries evaluated together: their intermediate columns stay in the cache
 
 Table = npt.NDArray[np.float64] | npt.NDArray[np.float32]
 

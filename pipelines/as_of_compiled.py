@@ -9,7 +9,18 @@ from typing import TypeVar
 import numpy as np
 from numba import njit
 
-from pipelines.events import Counts, Days, Events, Flags, Floats, Followed, Owners, Rows
+from pipelines.events import (
+    EXACT,
+    Counts,
+    Days,
+    Events,
+    Flags,
+    Floats,
+    Followed,
+    Owners,
+    Rows,
+    Whole,
+)
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -66,6 +77,32 @@ def window_sums(total: Counts, low: Counts, high: Counts) -> Counts:
 
 
 @_compiled
+def ratios(above: Whole | Floats, below: Whole | Floats) -> Floats:
+    """One column over another, missing where the lower one is zero."""
+    out = np.empty(len(above))
+    for i in range(len(above)):
+        out[i] = np.nan if below[i] == 0 else float(above[i]) / float(below[i])
+    return out
+
+
+@_compiled
+def picked(values: Whole | Floats, at: Counts, exists: Flags) -> Floats:
+    """The values at these places, missing where there is none."""
+    out = np.empty(len(at))
+    for i in range(len(at)):
+        out[i] = values[at[i]] if exists[i] else np.nan
+    return out
+
+
+@_compiled
+def _spread(n: int, s: int, q: int) -> float:
+    """n * q - s * s; as floats where tens of thousands of values would leave 64 bits."""
+    if q <= EXACT // n:
+        return float(n * q - s * s)
+    return float(n) * float(q) - float(s) * float(s)
+
+
+@_compiled
 def deviations(total: Counts, squares: Counts, low: Counts, high: Counts) -> Floats:
     """The sample standard deviation of each window, from the totals of values and squares."""
     out = np.full(len(low), np.nan)
@@ -78,7 +115,7 @@ def deviations(total: Counts, squares: Counts, low: Counts, high: Counts) -> Flo
             centre = s // n
             q = squares[b] - squares[a] - 2 * centre * s + n * centre * centre
             s -= n * centre
-            out[i] = np.sqrt((n * q - s * s) / (n * (n - 1.0)))
+            out[i] = np.sqrt(_spread(n, s, q) / (n * (n - 1.0)))
     return out
 
 

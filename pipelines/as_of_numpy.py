@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipelines.events import (
+    EXACT,
     Counts,
     Days,
     Events,
@@ -11,6 +12,7 @@ from pipelines.events import (
     Followed,
     Owners,
     Rows,
+    Whole,
     firsts,
     highest_so_far,
     keys,
@@ -28,6 +30,18 @@ def window_sums(total: Counts, low: Counts, high: Counts) -> Counts:
     return total[high] - total[low]
 
 
+def ratios(above: Whole | Floats, below: Whole | Floats) -> Floats:
+    """One column over another, missing where the lower one is zero."""
+    ratio: Floats = above / below
+    ratio[below == 0] = np.nan
+    return ratio
+
+
+def picked(values: Whole | Floats, at: Counts, exists: Flags) -> Floats:
+    """The values at these places, missing where there is none."""
+    return np.where(exists, values[np.where(exists, at, 0)], np.nan)
+
+
 def deviations(total: Counts, squares: Counts, low: Counts, high: Counts) -> Floats:
     """The sample standard deviation of each window, from the totals of values and squares."""
     n, s, q = high - low, total[high] - total[low], squares[high] - squares[low]
@@ -37,7 +51,9 @@ def deviations(total: Counts, squares: Counts, low: Counts, high: Counts) -> Flo
     centre = s // np.maximum(n, 1)
     q = q - 2 * centre * s + n * centre * centre
     s = s - n * centre
-    return np.where(n < 2, np.nan, np.sqrt((n * q - s * s) / (n * (n - 1.0))))
+    with_floats = n.astype(float) * q - s.astype(float) * s  # where products leave 64 bits
+    spread = np.where(q <= EXACT // np.maximum(n, 1), n * q - s * s, with_floats)
+    return np.where(n < 2, np.nan, np.sqrt(spread / (n * (n - 1.0))))
 
 
 def slopes(totals: Counts, low: Counts, high: Counts, origin: Counts) -> Floats:

@@ -1,6 +1,7 @@
 """What is asked of the model at once: some invoices of a ledger, as of one day."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ class Asked:
         """Days past due (negative before)."""
         return self.taken.as_of - self.taken.due_day
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, Floats]:
         """The feature book's columns by name."""
         return {name: self.taken.features[:, at] for at, name in enumerate(features.BOOK)}

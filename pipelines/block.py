@@ -84,7 +84,7 @@ class Context:
         position = self._positions.get(key)
         if position is None:
             start = events.start
-            position = self._positions[key] = start[self.owners[stream.owner]]
+            position = self._positions[key] = start.take(self.owners[stream.owner])
         return position
 
     def window(self, stream: Reachable, days: int | None) -> tuple[Values, Values]:
@@ -104,23 +104,34 @@ class Context:
     def given(self, name: str) -> Values:
         return self.inputs[name]
 
-    def sum(
+    def sum(self, events: Events, column: str, low: Values, high: Values) -> Values:
+        """The sum of the column over each window."""
+        total = events.total_of(column, lambda: events.columns[column])
+        return hot_primitives().window_sums(total, low, high)
+
+    def hits(
         self,
         events: Events,
-        key: Hashable,
-        values: Callable[[slice], Whole | Flags],
+        column: str,
+        above: int | None,
+        equal: int | None,
         low: Values,
         high: Values,
     ) -> Values:
-        """The sum over a window of what `values` gives for a slice of the events."""
-        total = events.total_of(key, lambda: values(slice(None)))
+        """How many of each window's values are above a limit, or else equal to a value."""
+
+        def found() -> Flags:
+            values = events.columns[column]
+            return values > above if above is not None else values == equal
+
+        total = events.total_of((column, above, equal), found)
         return hot_primitives().window_sums(total, low, high)
 
     def pick(self, values: Whole | Floats, at: Values, exists: Values) -> Values:
         """The values at these places, missing where there is none."""
         if not len(values):
             return np.full(len(at), np.nan)
-        return np.where(exists, values[np.clip(at, 0, len(values) - 1)], np.nan)
+        return hot_primitives().picked(values, at, exists)
 
     def highest(self, events: Events, column: str, low: Values, high: Values) -> Values:
         if not len(events):
@@ -162,9 +173,9 @@ class Context:
 
     def ratio(self, above: Values, below: Values) -> Values:
         """The ratio, missing where the denominator is zero."""
-        ratio = above / below
-        np.copyto(ratio, np.nan, where=below == 0)
-        return ratio
+        if np.ndim(above) and np.ndim(below):
+            return hot_primitives().ratios(above, below)
+        return np.where(below == 0, np.nan, above / below)
 
     def larger(self, one: Values, other: Values) -> Values:
         return np.maximum(one, other)

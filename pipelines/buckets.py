@@ -66,6 +66,13 @@ def folders(partitioned: str | Path) -> list[Path]:
     return [root / _name(bucket) for bucket in range(facts["partitions"])]
 
 
+def folder_of(partitioned: str | Path, customer_id: str) -> Path:
+    """The folder of the bucket that holds a customer's rows, if the ledger has any."""
+    every = folders(partitioned)
+    place = _place(pa.chunked_array([pa.array([customer_id])]), len(every))
+    return every[int(place[0])]
+
+
 def read(bucket: Path, *, columns: Mapping[str, Sequence[str]] | None = None) -> Ledger:
     """One bucket's ledger; where `columns` are named the others are not read, and are null."""
     tables = {}

@@ -1,6 +1,8 @@
 """The cash forecast: what of the open invoices comes in over the next weeks, and what came."""
 
 from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,7 @@ Rows = npt.NDArray[np.int64]
 PAST_WINDOWS = 6  # past days that show the shocks
 APART_DAYS = 28  # between one and the next
 WARM_UP_DAYS = 90  # a ledger's first months show its customers without their past
+_EPOCH = date(1970, 1, 1)
 _LEAST_INVOICES = 100  # fewer open ones say too little of what they have in common
 
 
@@ -50,6 +53,51 @@ def forecast(ledger: Ledger, model: LatePaymentModel, *, as_of: int, seed: int =
         seed=seed,
     )
     return Forecast(as_of, len(invoice), int(amounts.sum()), told, shocks)
+
+
+def noted(ledger: Ledger, model: LatePaymentModel, *, as_of: int) -> dict[str, Any]:
+    """What a night writes down: the weeks ahead with their interval, and what the last brought.
+
+    Weeks begin on the day; amounts are whole cents. `weeks` counts only what is open now, while
+    `received` is all that came in, for whatever invoice.
+    """
+    told = forecast(ledger, model, as_of=as_of)
+    cash_told = told.cash
+    return {
+        "as_of": _iso(as_of),
+        "open_cents": told.open_cents,
+        "interval": cash.LEVELS[1] - cash.LEVELS[0],
+        "weeks": [
+            {
+                "begins": _iso(as_of + 7 * week),
+                "expected_cents": round(float(cash_told.expected_cents[week])),
+                "low_cents": round(float(cash_told.low_cents[week])),
+                "high_cents": round(float(cash_told.high_cents[week])),
+            }
+            for week in range(WEEKS)
+        ],
+        "received": [
+            {"begins": _iso(as_of - 7 * (WEEKS - week)), "cents": int(cents)}
+            for week, cents in enumerate(received(ledger, as_of=as_of))
+        ],
+    }
+
+
+def received(ledger: Ledger, *, as_of: int) -> Rows:
+    """The cash of each of the weeks before the day, the oldest first, in cents: (WEEKS,).
+
+    Payments on invoices less what went back, by the day it happened, as far as it is known.
+    """
+    moved = settle(ledger.known_before(as_of)).movements
+    week = (moved.day.astype(np.int64) - as_of) // 7 + WEEKS
+    counts = ((moved.kind == PAYMENT) | (moved.kind == RETURN)) & (week >= 0) & (week < WEEKS)
+    total = np.zeros(WEEKS, np.int64)
+    np.add.at(total, week[counts], moved.amount_cents[counts])
+    return total
+
+
+def _iso(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).isoformat()
 
 
 def past_windows(

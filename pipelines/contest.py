@@ -4,7 +4,7 @@ The rows are those of one window whose outcomes have matured and that no contend
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ CHALLENGER, CHAMPION, CURVE = "challenger", "champion", "customer curve"
 ISSUE = "issue"  # the test that asks about each invoice on its day of issue
 NO_SKILL = 0.5  # the AUC of whoever knows nothing
 NOISE = 0.003  # log-loss; a smaller difference comes and goes with the sample
+TOO_GOOD = 0.05  # a jump of the AUC that is a leak until somebody has looked
 SURE_ERRORS = 2.0  # standard errors that make a difference more than luck
 
 
@@ -88,12 +89,15 @@ def decide(contest: Contest) -> Verdict:
 
     To lose is to have a higher mean log-loss by more than the noise and by more than the luck of
     the customers explains. To have no skill is to rank the invoices no better than chance might.
+    Who is far better than the champion was is stopped too: it may see what it cannot know.
     """
     if not len(contest.y) or np.isnan(contest.y).all():
         why = "no outcome has matured in the window: there is nothing to judge"
         return Verdict(False, (why, *contest.notes))
 
     has_skill, of_skill = _skill(contest)
+    if of_jump := _too_good(contest):
+        return Verdict(False, (of_skill, of_jump, *contest.notes))
     lost, why_not = False, []
     for other in (name for name in (CHAMPION, CURVE) if name in contest.said):
         for test in np.unique(contest.tests):
@@ -124,6 +128,21 @@ def _skill(contest: Contest) -> tuple[bool, str]:
         blend = f"; the trees' weights are {near:g} and {far:g}"
         blend += ": the customer's curve answers" if not near and not far else ""
     return False, f"no skill that can be told from none: {told}{blend}"
+
+
+def _too_good(contest: Contest) -> str:
+    """Why the challenger is better than can be believed, or nothing."""
+    if CHAMPION not in contest.said or (found := contest.skill()) is None:
+        return ""
+    ranked = replace(contest, said={**contest.said, CHALLENGER: contest.said[CHAMPION]}).skill()
+    assert ranked is not None  # of the same outcomes
+    horizon, jump = found[0], found[1].value - ranked[1].value
+    if jump <= TOO_GOOD:
+        return ""
+    return (
+        f"too good to be believed: AUC {jump:+.3f} against the champion for {horizon} at issue; "
+        "look for what it may know of the future (`puntuale backtest --report`)"
+    )
 
 
 def difference(

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from models import actions, legal
 from models.actions import Cases, Decisions
@@ -15,6 +14,7 @@ from models.policy import Policy, default_policy
 from models.signals import SEVERITIES, Signal
 from pipelines import calendars
 from pipelines.landmarks import Prepared
+from pipelines.ledger import claims, null_rows, numbers, whole
 from pipelines.standing import Standing, standing
 
 __all__ = ["Asked", "Standing", "ask", "decide", "standing"]
@@ -22,6 +22,8 @@ __all__ = ["Asked", "Standing", "ask", "decide", "standing"]
 Days = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
+
+_NOT_TOLD = -(1 << 20)  # in place of terms; those that are told are above -32,769
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def ask(
         unallocated_cents=known.unallocated_cents[customer],
         promise_day=known.promise_day[invoice],
         last_contact_day=known.last_contact_day(policy.catalogue)[customer],
+        recent_contacts=known.recent_contacts(policy.catalogue)[customer],
         has_contract=_paper(prepared, invoice, "has_contract"),
         has_delivery_proof=_paper(prepared, invoice, "has_delivery_proof"),
         worst_signal=[
@@ -127,44 +130,41 @@ def _segments(prepared: Prepared, known: Standing, policy: Policy) -> npt.NDArra
 
 def _flag(prepared: Prepared, known: Standing, customer: Days, column: str) -> Flags:
     """A flag of the customers, false where it is not told."""
-    told = prepared.ledger.customers[column].fill_null(False).to_numpy()
-    row = known.customer_row[customer]
-    flags = np.zeros(len(customer), np.bool_)
-    flags[row >= 0] = told[row[row >= 0]]
+    told = np.append(claims(prepared.ledger.customers[column]) == 1, False)
+    flags: Flags = told[known.customer_row[customer]]  # -1, the last, for who is not there
     return flags
 
 
 def _debtors(prepared: Prepared, known: Standing, customer: Days) -> npt.NDArray[np.int8]:
-    has_vat = prepared.ledger.customers["vat_id"].is_valid().to_numpy()
-    row = known.customer_row[customer]
+    has_vat = np.ones(prepared.ledger.customers.num_rows + 1, np.bool_)
+    has_vat[null_rows(prepared.ledger.customers["vat_id"])] = False
+    has_vat[-1] = False  # of who is not among the customers: their row is -1
     return legal.debtors(
         _flag(prepared, known, customer, "is_natural_person"),
         _flag(prepared, known, customer, "is_public_body"),
-        np.where(row >= 0, np.append(has_vat, False)[row], False),
+        has_vat[known.customer_row[customer]],
     )
 
 
 def _paper(prepared: Prepared, invoice: Rows, column: str) -> Flags:
-    told = prepared.ledger.invoices[column].fill_null(False).to_numpy()
-    return np.asarray(told[invoice], np.bool_)
+    told: Flags = claims(prepared.ledger.invoices[column])[invoice] == 1
+    return told
 
 
 def _terms_days(prepared: Prepared, invoice: Rows) -> npt.NDArray[np.float64]:
     """The terms as agreed; where they are not told, the days from issue to due date."""
-    told = prepared.ledger.invoices["terms_days"].combine_chunks().take(pa.array(invoice))
+    told = whole(prepared.ledger.invoices["terms_days"]).take(pa.array(invoice))
+    terms = numbers(told, np.int32, _NOT_TOLD)
     settlement = prepared.settlement
     lasting = settlement.raw_due_day[invoice] - settlement.issue_day[invoice]
-    terms = pc.coalesce(told.cast(pa.float64()), pa.array(lasting.astype(np.float64)))
-    return np.asarray(terms, np.float64)
+    return np.where(terms == _NOT_TOLD, lasting, terms).astype(np.float64)
 
 
 def _working_day(prepared: Prepared, known: Standing, customer: Days) -> Days:
     """The first working day from as_of on, where the customer is."""
     row = known.customer_row[customer]
-    country = prepared.ledger.customers["country"].combine_chunks()
-    return calendars.roll(
-        np.full(len(customer), known.as_of, np.int32), country.take(pa.array(row, mask=row < 0))
-    )
+    day = np.full(len(customer), known.as_of, np.int32)
+    return calendars.roll(day, prepared.ledger.customers["country"], row)
 
 
 def _row(decided: Decisions, i: int) -> dict[str, Any]:

@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 _DAY_BITS = 22  # holds any day within 1<<20 of 1970, NEVER and windows before it included
 _DAY_ZERO = 1 << 21
+EXACT = 1 << 62  # products of whole numbers up to here stay in 64 bits, with a sum of two of them
 
 
 def keys(owner: Whole, day: Whole) -> Counts:

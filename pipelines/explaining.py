@@ -1,6 +1,7 @@
 """Explaining: the model's contributions as reasons that a person would give, adding up to p."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,10 @@ def reason_columns(
     why = model.explain(asked.taken, ahead)
     certain = asked.age > horizon  # past the last horizon: it is late already, by its age alone
     pushed = with_record(why)
-    pushed[certain] = np.array([cause_of(name) == "time" for name in why.names], np.float64)
-    grouped = reasons.by_cause(pushed, [cause_of(name) for name in why.names])
+    causes = _causes_of(why.names)
+    if certain.any():
+        pushed[certain] = np.array([cause == "time" for cause in causes], np.float64)
+    grouped = reasons.by_cause(pushed, causes)
     at = np.searchsorted(ALL_HORIZONS_DAYS, horizon)
     p = seen.probabilities[np.arange(len(at)), at]
     base, points = reasons.points(why.base, grouped.contributions, np.where(certain, 1.0, p))
@@ -103,6 +106,11 @@ def cause_of(name: str) -> str:
     if name in features.BOOK:
         return features.BOOK[name].cause
     return _CAUSE.get(name, "time")
+
+
+@cache
+def _causes_of(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(cause_of(name) for name in names)
 
 
 @dataclass(frozen=True)

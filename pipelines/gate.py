@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 
 from models.horizons import PROBABILITY_COLUMNS
 
+SAME_SHARE = 0.2  # of invoices with the very same probabilities: above it a model tells too little
+SAME_ROWS = 100  # in fewer rows that may be chance
+
 
 class PublishRefused(ValueError):  # noqa: N818 - the name says what happened
     """Scores that must not be published; the message lists every fault."""
@@ -30,9 +33,15 @@ def check(
     as_of: date,
     portfolio: Portfolio | None = None,
     plan: pa.Table | None = None,
+    before: pa.Table | None = None,
 ) -> None:
-    """Raise PublishRefused with all the faults of the scores and their plan, if there is any."""
+    """Raise PublishRefused with all the faults of the scores and their plan, if there is any.
+
+    `before` is the night before's scores: what was so then as well is the portfolio's own.
+    """
     faults = list(_faults(scores, as_of, portfolio))
+    if before is not None and not faults:
+        faults += _degenerate(scores, before)
     if plan is not None:
         faults += _of_plan(plan, scores, as_of)
     if faults:
@@ -59,6 +68,25 @@ def _faults(scores: pa.Table, as_of: date, portfolio: Portfolio | None) -> Itera
         yield f"{repeated} invoices stand there more than once"
     if portfolio is not None:
         yield from _against(portfolio, scores)
+
+
+def same_share(scores: pa.Table) -> float:
+    """The largest share of rows with the very same probabilities, of those not yet certain."""
+    columns = [scores[name].to_numpy() for name in PROBABILITY_COLUMNS]
+    said = np.column_stack(columns)[columns[-1] < 1]
+    if len(said) < SAME_ROWS:
+        return 0.0
+    return float(np.unique(said, axis=0, return_counts=True)[1].max() / len(said))
+
+
+def _degenerate(scores: pa.Table, before: pa.Table) -> Iterator[str]:
+    """A portfolio may hold many invoices that are alike; it does not come to do so in a night."""
+    now, then = same_share(scores), same_share(before)
+    if now > max(SAME_SHARE, 2 * then):
+        yield (
+            f"{now:.0%} of the invoices have the very same probabilities, {then:.0%} the night "
+            "before: the model tells nothing apart"
+        )
 
 
 def _against(portfolio: Portfolio, scores: pa.Table) -> Iterator[str]:

@@ -3,11 +3,13 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from pipelines import invented_sample
 from pipelines.settings import Settings
 
 EPOCH = date(1970, 1, 1)
+RECORDS = "records"  # as a source: only what was sent in or pulled
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,15 @@ class Job:
         mapping: str | None = None,
         as_of: date | None = None,
     ) -> "Job":
-        """The job on this ledger, else on the settings', else on the invented sample.
+        """The job on this ledger, else on the settings', else on what is pulled, else invented.
 
-        As of today, unless a day is given; the sample is asked on the day after its last one.
+        As of today where the company is, unless a day is given; the sample is asked on the day
+        after its last one.
         """
-        if named := ledger or settings.ledger:
-            return cls(settings, named, mapping or settings.mapping, as_of or at.date(), at)
+        pulled = RECORDS if settings.pull_from else None
+        today = at.astimezone(ZoneInfo(settings.zone)).date()  # at one in the night UTC is behind
+        if named := ledger or settings.ledger or pulled:
+            return cls(settings, named, mapping or settings.mapping, as_of or today, at)
         source = str(invented_sample.folder(settings.home))
         return cls(settings, source, None, as_of or invented_sample.AS_OF, at)
 
@@ -52,7 +57,7 @@ class Job:
     @property
     def today(self) -> date:
         """The day of the reading: a payment dated after it is a mistake in the ledger."""
-        return max(self.at.date(), self.as_of)
+        return max(self.at.astimezone(ZoneInfo(self.settings.zone)).date(), self.as_of)
 
 
 def day_number(day: date) -> int:

@@ -6,7 +6,7 @@ what was known before its own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from pipelines import calendars, features, streams
 from pipelines.as_of import evaluate
 from pipelines.events import Events
 from pipelines.features import Peers
-from pipelines.ledger import NEVER, Ledger
+from pipelines.ledger import NEVER, Ledger, numbered
 from pipelines.ordering import order
 from pipelines.settlement import PAYMENT, Settlement, settle
 from pipelines.stream import Stream
@@ -128,12 +128,11 @@ def payment_records(settlement: Settlement) -> tuple[PaymentRecords, Rows]:
 
 def _cohorts(streamed: streams.Streams) -> tuple[list[str], Rows]:
     """The names of the cohorts that the ledger holds, and each invoice's."""
-    company, terms = (
-        streamed.groups[group].fill_null("").dictionary_encode() for group in ("company", "terms")
+    (company, companies), (terms, all_terms) = (
+        numbered(streamed.groups[group].fill_null("")) for group in ("company", "terms")
     )
-    pairs = company.indices.to_numpy().astype(np.int64) * len(terms.dictionary)
-    distinct, which = np.unique(pairs + terms.indices.to_numpy(), return_inverse=True)
-    companies, all_terms = company.dictionary.to_pylist(), terms.dictionary.to_pylist()
+    pairs = company.astype(np.int64) * len(all_terms)
+    distinct, which = np.unique(pairs + terms, return_inverse=True)
     names = [
         cohorts.key(companies[pair // len(all_terms)], all_terms[pair % len(all_terms)])
         for pair in distinct.tolist()
@@ -142,9 +141,13 @@ def _cohorts(streamed: streams.Streams) -> tuple[list[str], Rows]:
 
 
 def _calendars(country: pa.Array) -> tuple[Days, WorkingDays]:
-    encoded = country.fill_null("").dictionary_encode()
-    tables = [_by_weekday(name) for name in encoded.dictionary.to_pylist()] or [_by_weekday("")]
-    return encoded.indices.to_numpy().astype(np.int32), WorkingDays(np.stack(tables))
+    number, names = numbered(country.fill_null(""))
+    return number, _working_days(tuple(names) or ("",))
+
+
+@lru_cache(64)  # most ledgers have the customers of a few countries
+def _working_days(countries: tuple[str, ...]) -> WorkingDays:
+    return WorkingDays(np.stack([_by_weekday(name) for name in countries]))
 
 
 @cache

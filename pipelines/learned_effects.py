@@ -22,7 +22,7 @@ from models.decision_log import UNKNOWN, WAIT, DecisionLog
 from models.effect_table import EffectTable, LearnedEffect
 from models.effects import Measure
 from models.registry import Registry
-from models.shrinkage import Belief
+from models.shrinkage import Belief, Priors
 from pipelines import action_log, policies
 from pipelines.action_log import DAYS, UNPAID
 from pipelines.job import Job, day_number
@@ -65,15 +65,14 @@ class Learned:
 def learn(log: DecisionLog, catalogue: Catalogue, *, as_of: date, seed: int = 0) -> Learned:
     """The effects of the catalogue's actions; what was done under other names teaches nothing."""
     known = {action.code for action in catalogue.actions}
-    beliefs: list[Belief] = []
-    for outcome in OUTCOMES:
-        estimates = [
-            estimate
-            for estimate in effects.estimate(log, outcome, measure=_MEASURES[outcome], seed=seed)
-            if estimate.action in known
-        ]
-        beliefs += shrinkage.shrink(estimates, priors(catalogue, log.strata, outcome))
-    return Learned(as_of, len(log), tuple(beliefs))
+    estimates = [
+        estimate
+        for outcome in OUTCOMES
+        for estimate in effects.estimate(log, outcome, measure=_MEASURES[outcome], seed=seed)
+        if estimate.action in known
+    ]
+    believed: Priors = {o: priors(catalogue, log.strata, o) for o in OUTCOMES}
+    return Learned(as_of, len(log), tuple(shrinkage.shrink(estimates, believed)))
 
 
 def priors(
@@ -171,7 +170,7 @@ def to_toml(learned: Learned) -> str:
 
 
 def _rows(beliefs: Sequence[Belief]) -> Iterator[LearnedEffect]:
-    """Both outcomes of an action and stratum together, where the log says something of either.
+    """Both outcomes of an action and stratum together, where the log moved either.
 
     The source is that of the days where they are identified, else that of the risk.
     """
@@ -179,7 +178,7 @@ def _rows(beliefs: Sequence[Belief]) -> Iterator[LearnedEffect]:
     for action, stratum in dict.fromkeys((b.action, b.stratum) for b in beliefs):
         days, unpaid = of[DAYS, action, stratum], of[UNPAID, action, stratum]
         source = unpaid.source if days.source == "prior" else days.source
-        if source != "prior":
+        if max(days.weight, unpaid.weight) > 0:
             cause, segment = _cause(stratum)
             yield LearnedEffect(action, _possible(days), _possible(unpaid), source, cause, segment)
 

@@ -86,15 +86,21 @@ class Ledger:
         """
         known = {}
         for name, table in self.tables().items():
+            if not table.num_rows:
+                known[name] = table
+                continue
             happened = issue_days(table) if name == "invoices" else _happened(table, TABLES[name])
             keep = happened < as_of
             if "recorded_at" in table.column_names:
                 keep &= days(table["recorded_at"], missing=-int(NEVER)) < as_of
-            table = table.filter(pa.array(keep))
+            if not keep.all():
+                table = table.filter(pa.array(keep))
             for dated_by, columns in TABLES[name].later.items():
-                seen = pa.array(days(table[dated_by]) < as_of)
-                for column in columns:
-                    table = _put(table, column, pc.if_else(seen, table[column], None))
+                seen = days(table[dated_by]) < as_of
+                told = [column for column in columns if table[column].null_count < len(table)]
+                for column in () if seen.all() else told:
+                    shown = pc.if_else(pa.array(seen), table[column], None)
+                    table = _put(table, column, shown)
             if name == "promises":
                 table = _put(table, "status", pa.nulls(table.num_rows, pa.string()))
             known[name] = table
@@ -103,13 +109,15 @@ class Ledger:
     def of_customers(self, customer_ids: pa.Array) -> "Ledger":
         """The part of the ledger that belongs to these customers.
 
-        A row that names no customer belongs to that of its invoice.
+        A row that names an invoice belongs to the invoice's customer, else to the one it names.
         """
 
         def among(column: pa.ChunkedArray, ids: Any) -> pa.ChunkedArray:
             return pc.is_in(column, value_set=pa.array(ids))
 
-        own = self.invoices.filter(among(self.invoices["customer_id"], customer_ids))["invoice_id"]
+        is_own = among(self.invoices["customer_id"], customer_ids)
+        every = self.invoices["invoice_id"]
+        own, others = every.filter(is_own), every.filter(pc.invert(is_own))
         parts = {}
         for name, table in self.tables().items():
             columns = table.column_names
@@ -119,7 +127,8 @@ class Ledger:
                 keep = among(table["customer_id"], customer_ids)
                 if name != "invoices" and "invoice_id" in columns:
                     named = among(table["invoice_id"], own.combine_chunks())
-                    keep = pc.if_else(table["customer_id"].is_null(), named, keep)
+                    foreign = among(table["invoice_id"], others.combine_chunks())
+                    keep = pc.or_(named, pc.and_not(keep, foreign))
             parts[name] = table.filter(keep)
         return Ledger(**parts)
 
@@ -145,6 +154,8 @@ def _put(table: pa.Table, name: str, values: Any) -> pa.Table:
 
 def conform(columns: pa.Table | Mapping[str, Sequence[Any]], *, to: Table) -> pa.Table:
     """The columns in the table's order and types, null where absent."""
+    if not columns and not isinstance(columns, pa.Table):
+        return _without_rows(to.name)
     given = columns if isinstance(columns, pa.Table) else dict(columns)
     names = given.column_names if isinstance(given, pa.Table) else list(given)
     if unknown := sorted(set(names) - set(to.schema.names)):
@@ -167,9 +178,17 @@ def conform(columns: pa.Table | Mapping[str, Sequence[Any]], *, to: Table) -> pa
         values = given[name]
         if isinstance(values, pa.ChunkedArray):
             values = values.combine_chunks()
-        return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)
+        if not isinstance(values, pa.Array):
+            return pa.array(values, kind)
+        return values if values.type == kind else values.cast(kind)
 
     return pa.table([array(f.name, f.type) for f in to.schema], schema=to.schema)
+
+
+@cache
+def _without_rows(name: str) -> pa.Table:
+    schema = TABLES[name].schema
+    return pa.table([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 NEVER = np.int32(1 << 20)  # a day that does not come: what has not happened, happens then

@@ -15,13 +15,18 @@ import pyarrow.compute as pc
 from models import bundle
 from models.bundle import Bundle
 from pipelines import (
+    cash_forecast,
+    customer_rows,
     fingerprint,
     kpis,
     monitoring,
+    night_report,
     plan_record,
     planning,
     policies,
     portfolio_risk,
+    provision,
+    pulling,
     reading,
     scoring,
     settlement,
@@ -29,6 +34,7 @@ from pipelines import (
 from pipelines.findings import Health
 from pipelines.gate import Portfolio
 from pipelines.job import Job, day_number
+from pipelines.kept_ledgers import KeptLedgers
 from pipelines.ledger import Ledger
 from pipelines.plan_record import PlanRecord
 from pipelines.records import alerts
@@ -76,11 +82,14 @@ def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Night:
     with ScoreStore(job.settings.scores_folder).writing() as lock:
         model = champion(job.settings)
         tell("reading the ledger")
+        pulling.for_night(job.settings, at=job.at)
         intake = reading.read(job)
         tell("scoring what is open and planning the day")
         scored = score(job, intake, model)
         tell("publishing")
-        return publish(job, intake, scored, model=model, lock=lock)
+        told = publish(job, intake, scored, model=model, lock=lock)
+        night_report.of_night(job.settings, told.snapshot)
+        return told
 
 
 def champion(settings: Settings) -> Bundle:
@@ -108,15 +117,19 @@ def score(job: Job, intake: Intake, model: Bundle) -> Scored:
 def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Run) -> Night:
     """Publish what the night says if it holds what is open, and drop the oldest nights."""
     store, scores = ScoreStore(job.settings.scores_folder), scored.scores
+    day = day_number(job.as_of)
     before = set(store.names())
     health = monitoring.check(intake.ledger, job.as_of, model, store)
+    ledgers, ledger_name = (
+        KeptLedgers(job.settings.ledgers_folder),
+        fingerprint.of_ledger(intake.ledger),
+    )
+    ledgers.keep(intake.ledger, ledger_name)
     name = store.publish(
         job.as_of,
         scores,
         run=lock,
-        portfolio=portfolio(intake.ledger, as_of=job.as_of),
-        quarantine=intake.quarantine,
-        plan=scored.plan,
+        **tables(job, intake, scored),
         facts={
             "computed_at": job.at.isoformat(timespec="seconds"),
             "currency": intake.currency,
@@ -126,10 +139,12 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
             "lost_inputs": list(health.lost_inputs),
             "risk": portfolio_risk.risk_of(scores),
             "risk_before": portfolio_risk.night_before(store, job.as_of),
-            "kpis": kpis.noted(intake.ledger, day_number(job.as_of)),
+            "kpis": kpis.noted(intake.ledger, day),
+            "forecast": cash_forecast.noted(intake.ledger, model.model, as_of=day),
+            "provision": provision.matrix(intake.ledger, scores, day),
             "plan": dict(scored.summary),
             "health": health.facts(),
-            "ledger": fingerprint.of_ledger(intake.ledger),
+            "ledger": ledger_name,
             "model_files": dict(model.manifest.files),
         },
     )
@@ -140,6 +155,7 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
     plans.keep(job.as_of, scored.advised)
     plans.thin(job.as_of, days=job.settings.plans_kept_days)
     store.prune(keep=job.settings.snapshots_kept, run=lock)
+    ledgers.thin(keep=_ledgers_named(store, latest=job.settings.ledgers_kept) | {ledger_name})
     with closing(store.snapshot(name)) as snapshot:
         alerts.of_night(job.settings.records_url, snapshot, at=job.at)
     return Night(
@@ -150,12 +166,22 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
         open_cents=pc.sum(scores["open_cents"]).as_py() or 0,
         value_at_risk_cents=pc.sum(scores["value_at_risk_cents"]).as_py() or 0,
         quarantined=intake.quarantine.num_rows,
-        by_band=_counts(scores["risk_band"]),
-        by_action=_counts(scored.plan["code"]),
+        by_band=counts(scores["risk_band"]),
+        by_action=counts(scored.plan["code"]),
         is_new=name not in before,
         lost_inputs=health.lost_inputs,
         health=health,
     )
+
+
+def tables(job: Job, intake: Intake, scored: Scored) -> dict[str, Any]:
+    """What is published beside the scores, and what they are held against."""
+    return {
+        "portfolio": portfolio(intake.ledger, as_of=job.as_of),
+        "quarantine": intake.quarantine,
+        "plan": scored.plan,
+        "customers": customer_rows.of(scored.scores, intake.ledger.customers),
+    }
 
 
 def summary(night: Night) -> list[dict[str, object]]:
@@ -186,6 +212,13 @@ def portfolio(ledger: Ledger, *, as_of: date) -> Portfolio:
     return Portfolio(ids, int(settlement.open_cents(settled, day).sum()))
 
 
-def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+def _ledgers_named(store: ScoreStore, *, latest: int) -> set[str]:
+    """The ledgers that the latest nights have read, by name."""
+    noted = [str(facts["ledger"]) for facts in store.facts() if "ledger" in facts]
+    return set(list(dict.fromkeys(reversed(noted)))[:latest])
+
+
+def counts(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value occurs, the most frequent first."""
     counted: list[dict[str, Any]] = column.value_counts().to_pylist()
     return {str(c["values"]): c["counts"] for c in sorted(counted, key=lambda c: -c["counts"])}

@@ -6,30 +6,46 @@ starts one of its own for the run. The command line runs the same recipe without
 
 import argparse
 import os
-from contextlib import AbstractContextManager
+import signal
+import sys
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, date, datetime
+from functools import partial
+from importlib.metadata import version
 from typing import Any
 
-from prefect import flow, task
+from prefect import flow, get_run_logger, task
 from prefect.artifacts import (
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
+from prefect.deployments.runner import EntrypointType
+from prefect.schedules import Cron
 from prefect.settings import (
+    PREFECT_API_URL,
     PREFECT_HOME,
     PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    get_current_settings,
     temporary_settings,
 )
 
 from models import durable
-from pipelines import night, reading
+from pipelines import (
+    missed_nights,
+    night,
+    night_failed,
+    night_report,
+    prefect_server,
+    pulling,
+    reading,
+)
 from pipelines.job import Job
 from pipelines.night import Night
 from pipelines.settings import Settings
-from pipelines.store import ScoreStore
+from pipelines.store import STUCK_SECONDS, ScoreStore
 
 
 def passes(task: object, run: object, state: Any) -> bool:
@@ -38,6 +54,14 @@ def passes(task: object, run: object, state: Any) -> bool:
 
 
 # Nothing is cached by Prefect: its files are not flushed, and our snapshots know what is done.
+pull = task(
+    pulling.for_night,
+    name="pull what is new",
+    retries=3,
+    retry_delay_seconds=[10, 60, 300],
+    retry_condition_fn=passes,
+    cache_policy=NO_CACHE,
+)
 read = task(
     reading.read,
     name="read the ledger",
@@ -55,25 +79,83 @@ publish = task(
     retry_condition_fn=passes,
     cache_policy=NO_CACHE,
 )
+report = task(night_report.of_night, name="report the night", cache_policy=NO_CACHE)
 
 
-@flow(name="nightly", validate_parameters=False)  # type: ignore[untyped-decorator]
+def tell_of_failure(flow: object, flow_run: Any, state: Any) -> None:
+    """The hook of a night that failed or whose process died."""
+    fault = state.result(raise_on_failure=False)
+    night_failed.tell(Settings(), fault, run=str(flow_run.id), at=datetime.now(UTC))
+
+
+@flow(  # type: ignore[untyped-decorator]
+    name="nightly",
+    validate_parameters=False,
+    timeout_seconds=STUCK_SECONDS,
+    on_failure=[tell_of_failure],
+    on_crashed=[tell_of_failure],
+)
 def nightly(
-    as_of: date | None = None, ledger: str | None = None, mapping: str | None = None
+    as_of: date | None = None,
+    ledger: str | None = None,
+    mapping: str | None = None,
+    most: int = 1,
 ) -> Night:
-    """Score the whole portfolio as of a day and publish it; again changes nothing."""
+    """Score the whole portfolio as of a day and publish it; again changes nothing.
+
+    With `most` above 1 the nights missed since the last one come first, so many in all.
+    """
     job = Job.of(Settings(), at=datetime.now(UTC), ledger=ledger, mapping=mapping, as_of=as_of)
     progress = create_progress_artifact(progress=0.0, key="nightly-progress")
+    work = partial(one_night, progress=progress)
+    nights, notes = missed_nights.catch_up(job, most=most, work=work)
+    for note in notes:
+        get_run_logger().warning(note)
+    update_progress_artifact(artifact_id=progress, progress=100.0)
+    create_table_artifact(key="nightly-summary", table=night.summary(nights[-1]))
+    return nights[-1]
+
+
+def one_night(job: Job, *, progress: Any) -> Night:
+    """The recipe as tasks, for one day."""
     with ScoreStore(job.settings.scores_folder).writing() as lock:
         model = night.champion(job.settings)
+        pull(job.settings, at=job.at)
         intake = read(job)
         update_progress_artifact(artifact_id=progress, progress=40.0)
         scores = score(job, intake, model)
         update_progress_artifact(artifact_id=progress, progress=80.0)
         told: Night = publish(job, intake, scores, model=model, lock=lock)
-    update_progress_artifact(artifact_id=progress, progress=100.0)
-    create_table_artifact(key="nightly-summary", table=night.summary(told))
+        report(job.settings, told.snapshot)
     return told
+
+
+def deployment(settings: Settings) -> dict[str, Any]:
+    """How the nightly flow is served: when, one run at a time, with what was missed."""
+    return {
+        "name": "nightly",
+        "schedule": Cron(settings.night_cron, timezone=settings.zone),
+        "parameters": {"most": missed_nights.AT_MOST},
+        "global_limit": 1,
+        "limit": 1,
+        "pause_on_shutdown": False,  # a run that came due meanwhile starts with the next process
+        "entrypoint_type": EntrypointType.MODULE_PATH,
+    }
+
+
+def serve(settings: Settings) -> None:
+    """Run the night by its schedule until it is stopped, on Prefect's server or one of our own."""
+    from pipelines.nightly import nightly as flow_of_the_module  # not of __main__: it is imported
+
+    with at_home(settings), ExitStack() as ours:
+        if not PREFECT_API_URL.value():
+            prefect_server.require_scheduler(version("sqlalchemy"))
+            environment = dict(os.environ) | get_current_settings().to_environment_variables(
+                exclude_unset=True
+            )
+            url = ours.enter_context(prefect_server.running(environment))
+            ours.enter_context(temporary_settings({PREFECT_API_URL: url}))
+        flow_of_the_module.serve(**deployment(settings))
 
 
 def at_home(settings: Settings) -> AbstractContextManager[object]:
@@ -101,7 +183,16 @@ def options(description: str, *, as_of: bool = True) -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    given = options("Score the portfolio and publish it, under Prefect.").parse_args()
+    parser = options("Score the portfolio and publish it, under Prefect.")
+    parser.add_argument("--serve", action="store_true", help="every night, by PUNTUALE_NIGHT_CRON")
+    given = parser.parse_args()
+    if given.serve:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # what was started ends too
+        try:
+            serve(Settings())
+        except prefect_server.ServerFailed as failed:
+            sys.exit(f"refused: {failed}")
+        return
     with at_home(Settings()):
         nightly(given.as_of, given.ledger, given.mapping)
 

@@ -9,6 +9,7 @@ known: there the look back ends.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -62,13 +63,19 @@ def standing(asked: Asked, rules: Sequence[Rule] | None = None) -> dict[str, Sta
 
 def _of_customer(rule: Rule) -> bool:
     """Whether all invoices of a customer have the same answer: then one of them is asked."""
+    return not any(_is_of_invoice(name) for name in rule.names)
+
+
+@cache
+def _is_of_invoice(name: str) -> bool:
+    """Whether a column of the book looks at the invoice, not at its customer alone."""
 
     def mentions_invoice(key: Hashable) -> bool:
         if isinstance(key, tuple):
             return any(mentions_invoice(part) for part in key)
         return key in _OF_THE_INVOICE or str(key).startswith("peers_")
 
-    return not any(mentions_invoice(features.BOOK[name].node.key) for name in rule.names)
+    return mentions_invoice(features.BOOK[name].node.key)
 
 
 def _listed_since(asked: Asked) -> Days:

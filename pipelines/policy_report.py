@@ -192,5 +192,6 @@ NAMES = {
     "ours_priors": "Puntuale with the catalogue's effects",
     "ours_learned": "Puntuale after a year of log",
     "true_means": "Puntuale told the true mean effects",
+    "hinted_oracle": "Puntuale told every customer's true reactions, seeing what anybody sees",
     "oracle": "Puntuale told every true effect",
 }

@@ -5,14 +5,14 @@ Python's whole numbers are exact and its floats are IEEE doubles: the bits are t
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 import numpy as np
 
 from pipelines.block import Context, Reachable, Values, hot_primitives
-from pipelines.events import Counts, Events, Flags, Floats, Whole
-
-_HALF = 1 << 63
+from pipelines.events import Counts, Events, Floats, Whole
+from pipelines.forms import forms_of
 
 
 class Question(Context):
@@ -46,19 +46,26 @@ class Question(Context):
     def given(self, name: str) -> Values:
         return self.inputs[name].item()
 
-    def sum(
+    # Added up as they are: running totals pay for many questions, not for one.
+
+    def sum(self, events: Events, column: str, low: int, high: int) -> Values:
+        return _window().summed(events.columns[column], low, high) if high > low else 0
+
+    def hits(
         self,
         events: Events,
-        key: Hashable,
-        values: Callable[[slice], Whole | Flags],
+        column: str,
+        above: int | None,
+        equal: int | None,
         low: int,
         high: int,
-    ) -> int:
-        # Added up as it is: running totals pay for many questions, not for one.
+    ) -> Values:
         if low == high:
             return 0
-        window = values(slice(low, high))
-        return int(np.add.reduce(window) if window.dtype == np.int64 else np.count_nonzero(window))
+        values = events.columns[column]
+        if above is not None:
+            return _window().above(values, above, low, high)
+        return _window().equal(values, equal, low, high)
 
     def pick(self, values: Whole | Floats, at: int, exists: bool) -> float:
         return float(values.item(at)) if exists else math.nan
@@ -67,31 +74,11 @@ class Question(Context):
         window = events.columns[column][low:high]
         return float(window.max()) if high > low else math.nan
 
-    def deviation(self, events: Events, column: str, low: int, high: int) -> float:
-        n = high - low
-        if n < 2:
-            return math.nan
-        values = events.columns[column][low:high]
-        s = int(np.add.reduce(values))
-        centre = s // n
-        apart = values - centre
-        q = int(np.dot(apart, apart))
-        s -= n * centre
-        spread = _in_64_bits(n * q - s * s)
-        return math.sqrt(spread / (n * (n - 1.0))) if spread >= 0 else math.nan
+    def deviation(self, events: Events, column: str, low: int, high: int) -> Values:
+        return _window().deviation(events.columns[column], low, high)
 
-    def slope(self, events: Events, column: str, low: int, high: int) -> float:
-        n = high - low
-        if n < 3:
-            return math.nan
-        day, y = (
-            events.day[low:high].astype(np.int64) - self.as_of,
-            events.columns[column][low:high],
-        )
-        sum_x, sum_y = int(np.add.reduce(day)), int(np.add.reduce(y))
-        spread = n * int(np.dot(day, day)) - sum_x * sum_x
-        rise = n * int(np.dot(day, y)) - sum_x * sum_y
-        return float(rise) / float(spread) if spread > 0 else math.nan
+    def slope(self, events: Events, column: str, low: int, high: int) -> Values:
+        return _window().slope(events.day, events.columns[column], low, high, self.as_of)
 
     def median(self, events: Events, column: str, low: int, high: int) -> float:
         n = high - low
@@ -121,6 +108,6 @@ class Question(Context):
         return math.nan if any(map(math.isnan, values)) else values.index(max(values))
 
 
-def _in_64_bits(value: int) -> int:
-    """As a block has it, whose whole numbers wrap around."""
-    return (value + _HALF) % (2 * _HALF) - _HALF
+def _window() -> ModuleType:
+    """What is worked out of one window: compiled where numba is installed, else in NumPy."""
+    return forms_of("window")

@@ -5,8 +5,8 @@ counts. `violations` is for the doors that answer row by row (HTTP); `pipelines/
 builds its pandera schemas from the same declarations.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -41,6 +41,7 @@ class Rule:
     expected: str
     needs: tuple[str, ...]  # the stored columns it reads; where one is absent the rule is silent
     broken: Callable[[pa.Table], pa.Array]
+    bounds: Mapping[str, object] = field(default_factory=dict)  # the same in JSON Schema's words
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def outside(name: str, column: str, low: float, high: float, expected: str) -> R
         expected,
         (column,),
         lambda t: pc.or_(pc.less(t[column], low), pc.greater(t[column], high)),
+        {"minimum": low, "maximum": high},
     )
 
 
@@ -101,6 +103,7 @@ def unlisted(column: str, *values: str, name: str = "unlisted_value", expected: 
         lambda t: pc.and_(
             t[column].is_valid(), pc.invert(pc.is_in(t[column], value_set=pa.array(values)))
         ),
+        {"enum": sorted(values)},
     )
 
 

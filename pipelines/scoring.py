@@ -5,6 +5,7 @@ invoice, day, history and model get the same bits whoever asks and whatever is a
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from pipelines.decisions import Standing
 from pipelines.explaining import USUAL_TELLING, Telling, reason_columns
 from pipelines.features import Peers
 from pipelines.landmarks import Prepared
-from pipelines.ledger import Ledger, date_column, rows_of
+from pipelines.ledger import Ledger, date_column, rows_of, whole
 from pipelines.score_schema import SCORE_SCHEMA
 from pipelines.settlement import is_open, left_cents
 
@@ -95,12 +96,17 @@ def score_and_ask(
 
 def check_book(model: LatePaymentModel) -> None:
     """Raises ValueError unless the model was trained on this very feature book."""
-    trained, ours = model.facts.get("feature_book"), features.fingerprint()
+    trained, ours = model.facts.get("feature_book"), _our_book()
     if model.feature_names != tuple(features.BOOK) or trained not in (None, ours):
         raise ValueError(
             f"the model must be trained on feature book {ours}, got: {trained}; "
             "run `puntuale train` to train one"
         )
+
+
+@cache
+def _our_book() -> str:
+    return features.fingerprint()
 
 
 def _asked(prepared: Prepared, as_of: int, invoices: Sequence[str] | None) -> Rows:
@@ -140,7 +146,7 @@ def _score_block(
     found = signals.detect(asked.columns, standing=onset.standing(asked))
     hints = causes.cause_hint(asked.columns, found)
     columns = {
-        **_invoice_columns(asked),
+        **_invoice_columns(asked, known),
         **_outlook_columns(asked, seen, economics),
         "cause_hint": [
             {"code": code, "evidence": evidence}
@@ -171,19 +177,22 @@ def _score_block(
     return table, asked_for
 
 
-def _invoice_columns(asked: Asked) -> dict[str, Any]:
+def _invoice_columns(asked: Asked, known: Standing) -> dict[str, Any]:
     settlement, ledger = asked.prepared.settlement, asked.prepared.ledger
     rows = asked.invoice
-    customer_ids = settlement.customer_ids.take(pa.array(settlement.customer[rows]))
-    at = rows_of(customer_ids, among=ledger.customers["customer_id"])
-    names = ledger.customers["name"].combine_chunks().take(pa.array(at, mask=at < 0))
+    customer = settlement.customer[rows]
+    at = known.customer_row[customer]
+
+    def of_invoice(column: str) -> pa.Array:
+        return whole(ledger.invoices[column]).take(pa.array(rows))
+
     return {
-        "invoice_id": ledger.invoices["invoice_id"].combine_chunks().take(pa.array(rows)),
-        "customer_id": customer_ids,
-        "customer_name": names,
-        "company_code": ledger.invoices["company_code"].combine_chunks().take(pa.array(rows)),
+        "invoice_id": of_invoice("invoice_id"),
+        "customer_id": settlement.customer_ids.take(pa.array(customer)),
+        "customer_name": whole(ledger.customers["name"]).take(pa.array(at, mask=at < 0)),
+        "company_code": of_invoice("company_code"),
         "as_of": asked.taken.as_of,
-        "issue_date": ledger.invoices["issue_date"].combine_chunks().take(pa.array(rows)),
+        "issue_date": of_invoice("issue_date"),
         "due_date": settlement.raw_due_day[rows],
         "due_business_date": asked.taken.due_day,
         "days_past_due": asked.age,

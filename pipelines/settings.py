@@ -6,7 +6,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -26,6 +26,9 @@ class Settings(BaseSettings):
 
     ledger: str | None = None
     mapping: str | None = None
+    pull_from: str | None = None
+    pull_overlap_hours: float = Field(default=24.0, ge=0)
+    s3_endpoint: str | None = None
     currency: str = Field(default="EUR", pattern="^[A-Z]{3}$")
     zone: str = "Europe/Rome"
     quarantine_share_max: float = Field(default=0.05, ge=0, le=1)
@@ -39,8 +42,15 @@ class Settings(BaseSettings):
     artifact_root: str | None = None
     database_url: str | None = None
     snapshots_kept: int = Field(default=14, ge=2)
+    ledgers_kept: int = Field(default=2, ge=1)
     predictions_kept_days: int = Field(default=180, ge=14)
     plans_kept_days: int = Field(default=550, ge=0)
+
+    night_cron: str = "0 2 * * *"
+    smtp_url: SecretStr | None = None
+    mail_from: str | None = None
+    mail_to: Annotated[tuple[str, ...], NoDecode] = ()
+    mail_report: bool = False
 
     feature_workers: int = Field(default=1, ge=1)
     dask_scheduler: str | None = None
@@ -49,15 +59,39 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_scopes_claim: str = "scope"
+    oidc_read: str = "puntuale:read"
+    oidc_write: str = "puntuale:write"
     requests_per_minute: int | None = Field(default=None, ge=1)
     webhook_allow_private: bool = False
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "mail_to", mode="before")
     @classmethod
     def _listed(cls, keys: object) -> object:
         if isinstance(keys, str):
             return tuple(key.strip() for key in keys.split(",") if key.strip())
         return keys
+
+    @field_validator("night_cron")
+    @classmethod
+    def _five_fields(cls, cron: str) -> str:
+        if len(cron.split()) != 5:
+            raise ValueError(f"minute hour day month weekday, such as 0 2 * * *, got: {cron!r}")
+        return cron
+
+    @model_validator(mode="after")
+    def _mail_has_an_address(self) -> "Settings":
+        if self.smtp_url and not (self.mail_from and self.mail_to):
+            raise ValueError("with PUNTUALE_SMTP_URL, set PUNTUALE_MAIL_FROM and PUNTUALE_MAIL_TO")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_are_for_us(self) -> "Settings":
+        if self.oidc_issuer and not self.oidc_audience:
+            raise ValueError("with PUNTUALE_OIDC_ISSUER, PUNTUALE_OIDC_AUDIENCE must be set too")
+        return self
 
     @property
     def mlflow_uri(self) -> str:
@@ -89,6 +123,16 @@ class Settings(BaseSettings):
     def scores_folder(self) -> Path:
         """The nightly snapshots, and CURRENT, which names the one that is read."""
         return self.home / "scores"
+
+    @property
+    def ledgers_folder(self) -> Path:
+        """The ledgers that the latest nights have read."""
+        return self.home / "ledgers"
+
+    @property
+    def reports_folder(self) -> Path:
+        """Each night's report, as long as its scores are kept."""
+        return self.home / "reports"
 
     @property
     def effects_file(self) -> Path:

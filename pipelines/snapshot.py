@@ -11,44 +11,75 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic_core import from_json
 
-MANIFEST, SCORES, PLAN, LOOKUP, QUARANTINE = (
+from pipelines.lookup import Row
+
+MANIFEST, SCORES, PLAN, CUSTOMERS, LOOKUP, QUARANTINE = (
     "manifest.json",
     "scores.parquet",
     "plan.parquet",
+    "customers.parquet",
     "lookup.sqlite",
     "quarantine.parquet",
 )
-Row = dict[str, Any]  # a row of the scores: what `pa.Table.to_pylist` gives for it
 
-_TABLE = """
-CREATE TABLE scores (
-    place INTEGER PRIMARY KEY,
-    invoice_id TEXT NOT NULL,
-    customer_id TEXT NOT NULL,
-    risk_band TEXT,
-    action TEXT,
-    row TEXT NOT NULL
-) STRICT
-"""
-_PLAN_TABLE = """
-CREATE TABLE plan (
-    place INTEGER PRIMARY KEY,
-    customer_id TEXT NOT NULL,
-    action TEXT NOT NULL,
-    row TEXT NOT NULL
-) STRICT
-"""
-_BATCH_ROWS = 8192  # rows that are Python objects at one time
+# By what the lists are sorted; the first is the order of the places themselves.
+_SORTS = {
+    "worth": "place",
+    "open": "open_cents DESC, place",
+    "risk": "value_at_risk_cents DESC, place",
+    "probability": "p_late_30 DESC, place",
+}
+_PLAN_SORTS = _SORTS | {"overdue": "overdue_cents DESC, place", "name": "name, place"}
+INVOICE_SORTS, CUSTOMER_SORTS = tuple(_SORTS), tuple(_PLAN_SORTS)
 
 
 class SnapshotDamaged(ValueError):  # noqa: N818 - the name says what happened
     """A snapshot whose files are not what its manifest says."""
+
+
+class NotFiltered(LookupError):  # noqa: N818 - the name says what happened
+    """A night of an earlier version, which keeps nothing to filter by."""
+
+
+class Wanted(NamedTuple):
+    """Which rows of a list are wanted; None wants all."""
+
+    band: str | None = None
+    signal: str | None = None
+    action: str | None = None
+    company: str | None = None
+    collector: str | None = None
+    at_least_cents: int | None = None  # open: of the invoice, or of the customer in all
+    text: str | None = None  # in the customer's name or id, or in the invoice's
+
+
+ALL = Wanted()
+_OF_CUSTOMERS = {
+    "band": "customers.risk_band = ?",
+    "signal": "instr(customers.signals, char(10) || ? || char(10)) > 0",
+    "action": "plan.action = ?",
+    "company": "instr(customers.companies, char(10) || ? || char(10)) > 0",
+    "collector": "customers.collector = ?",
+    "at_least_cents": "customers.open_cents >= ?",
+    "text": "(instr(customers.name, ?) > 0 OR customer_id IN "
+    "(SELECT customer_id FROM scores WHERE instr(lower(invoice_id), ?) > 0))",
+}
+_OF_INVOICES = {
+    "band": "risk_band = ?",
+    "signal": "instr(signals, char(10) || ? || char(10)) > 0",
+    "action": "action = ?",
+    "company": "company_code = ?",
+    "collector": "customer_id IN (SELECT customer_id FROM customers WHERE collector = ?)",
+    "at_least_cents": "open_cents >= ?",
+    "text": "(instr(lower(invoice_id), ?) > 0 OR customer_id IN "
+    "(SELECT customer_id FROM customers WHERE instr(name, ?) > 0))",
+}
 
 
 class Snapshot:
@@ -65,6 +96,8 @@ class Snapshot:
         self._decode = _row_decoder(folder / SCORES)
         self.has_plan = PLAN in self.manifest["files"]  # nights of earlier versions have none
         self._decode_plan = _row_decoder(folder / PLAN) if self.has_plan else None
+        knows_customers = CUSTOMERS in self.manifest["files"]
+        self._decode_customer = _row_decoder(folder / CUSTOMERS) if knows_customers else None
         # immutable: no lock is taken and no journal looked for, a writer elsewhere is never felt
         uri = f"{(folder / LOOKUP).resolve().as_uri()}?mode=ro&immutable=1"
         self._lookup = sqlite3.connect(uri, uri=True, check_same_thread=False)
@@ -78,20 +111,16 @@ class Snapshot:
         return list(self._rows("WHERE customer_id = ? ORDER BY place", customer_id))
 
     def worklist(
-        self,
-        *,
-        limit: int = 50,
-        offset: int = 0,
-        risk_band: str | None = None,
-        action: str | None = None,
+        self, wanted: Wanted = ALL, *, limit: int = 50, offset: int = 0, sort: str = "worth"
     ) -> list[Row]:
         """A page of the worklist: the action worth most first, then the value at risk."""
-        where, values = _filters(risk_band=risk_band, action=action)
-        return list(self._rows(f"{where} ORDER BY place LIMIT ? OFFSET ?", *values, limit, offset))
+        where, values = self._where(wanted, _OF_INVOICES)
+        page = f"{where} ORDER BY {_SORTS[sort]} LIMIT ? OFFSET ?"
+        return list(self._rows(page, *values, limit, offset))
 
-    def count(self, *, risk_band: str | None = None, action: str | None = None) -> int:
+    def count(self, wanted: Wanted = ALL) -> int:
         """How many rows the worklist has under these filters."""
-        where, values = _filters(risk_band=risk_band, action=action)
+        where, values = self._where(wanted, _OF_INVOICES)
         found = self._lookup.execute(f"SELECT count(*) FROM scores {where}", values).fetchone()
         return int(found[0])
 
@@ -99,20 +128,38 @@ class Snapshot:
         """What the day's plan has for a customer, None where there is no plan or nothing open."""
         return next(self._planned("WHERE customer_id = ?", customer_id), None)
 
-    def plan(self, *, limit: int = 50, offset: int = 0, action: str | None = None) -> list[Row]:
+    def plan(
+        self, wanted: Wanted = ALL, *, limit: int = 50, offset: int = 0, sort: str = "worth"
+    ) -> list[Row]:
         """A page of the day's plan: first who is contacted, then who waits for room."""
-        where, values = _filters(action=action)
-        return list(
-            self._planned(f"{where} ORDER BY place LIMIT ? OFFSET ?", *values, limit, offset)
-        )
+        where, values = self._where(wanted, _OF_CUSTOMERS)
+        page = f"{where} ORDER BY {_PLAN_SORTS[sort]} LIMIT ? OFFSET ?"
+        return list(self._planned(page, *values, limit, offset))
 
-    def count_plan(self, *, action: str | None = None) -> int:
-        """How many customers the plan has, or how many for whom it has this action."""
+    def count_plan(self, wanted: Wanted = ALL) -> int:
+        """How many customers the plan has under these filters."""
         if not self.has_plan:
             return 0
-        where, values = _filters(action=action)
-        found = self._lookup.execute(f"SELECT count(*) FROM plan {where}", values).fetchone()
-        return int(found[0])
+        where, values = self._where(wanted, _OF_CUSTOMERS)
+        counted = f"SELECT count(*) FROM {self._plan_tables} {where}"
+        return int(self._lookup.execute(counted, values).fetchone()[0])
+
+    def get_customer_row(self, customer_id: str) -> Row | None:
+        """What the worklist shows of a customer, None where the night kept no such rows."""
+        if self._decode_customer is None:
+            return None
+        asked = "SELECT row FROM customers WHERE customer_id = ?"
+        found = self._lookup.execute(asked, (customer_id,)).fetchone()
+        return self._decode_customer(from_json(found[0])) if found else None
+
+    def collectors(self) -> list[str]:
+        """Those who look after the customers, where the ledger told."""
+        return self._different("SELECT DISTINCT collector FROM customers ORDER BY collector")
+
+    def company_codes(self) -> list[str]:
+        """The companies that issued the invoices, where the ledger told."""
+        asked = "SELECT DISTINCT company_code FROM scores ORDER BY company_code"
+        return self._different(asked)
 
     def plan_table(self) -> pa.Table | None:
         """The whole plan, one row per customer; None where the night had none."""
@@ -130,105 +177,40 @@ class Snapshot:
     def close(self) -> None:
         self._lookup.close()
 
+    def _different(self, asked: str) -> list[str]:
+        if self._decode_customer is None:
+            return []
+        return [value for (value,) in self._lookup.execute(asked) if value is not None]
+
+    def _where(self, wanted: Wanted, meant: Mapping[str, str]) -> tuple[str, list[str | int]]:
+        given = {name: value for name, value in wanted._asdict().items() if value is not None}
+        known = set(meant)
+        if meant is _OF_CUSTOMERS and self._decode_customer is None:
+            known = {"action"}
+        elif int(self.manifest["format"]) < 2:
+            known = {"band", "action"}
+        if new := given.keys() - known:
+            raise NotFiltered(f"a night of an earlier version cannot be asked for {min(new)}")
+        if "text" in given:
+            given["text"] = str(given["text"]).casefold()
+        where = " AND ".join(meant[name] for name in given)
+        values = [given[name] for name in given for _ in range(meant[name].count("?"))]
+        return (f"WHERE {where}" if where else ""), values
+
+    @property
+    def _plan_tables(self) -> str:
+        joined = "plan JOIN customers USING (customer_id)"
+        return "plan" if self._decode_customer is None else joined
+
     def _rows(self, where: str, *values: object) -> Iterator[Row]:
         for (row,) in self._lookup.execute(f"SELECT row FROM scores {where}", values):
-            yield self._decode(json.loads(row))
+            yield self._decode(from_json(row))
 
     def _planned(self, where: str, *values: object) -> Iterator[Row]:
         if self._decode_plan is not None:
-            for (row,) in self._lookup.execute(f"SELECT row FROM plan {where}", values):
-                yield self._decode_plan(json.loads(row))
-
-
-def _filters(**wanted: str | None) -> tuple[str, list[str]]:
-    given = {column: value for column, value in wanted.items() if value is not None}
-    where = " AND ".join(f"{column} = ?" for column in given)
-    return (f"WHERE {where}" if where else ""), list(given.values())
-
-
-def write_lookup(path: Path, scores: pa.Table, *, plan: pa.Table | None = None) -> None:
-    """The SQLite file that finds a row of the scores by invoice, by customer or by its place.
-
-    And one of the plan, where there is one, by customer or by its place.
-
-    The same rows give the same bytes. Nothing is flushed here: whoever places the folder does it.
-    """
-    database = sqlite3.connect(path, isolation_level=None)
-    try:
-        database.execute("PRAGMA journal_mode = OFF")
-        database.execute("PRAGMA synchronous = OFF")
-        database.execute("BEGIN")
-        database.execute(_TABLE)
-        database.executemany(
-            "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?)", _entries(in_worklist_order(scores))
-        )
-        database.execute("CREATE UNIQUE INDEX by_invoice ON scores (invoice_id)")
-        database.execute("CREATE INDEX by_customer ON scores (customer_id, place)")
-        database.execute("CREATE INDEX by_band ON scores (risk_band, place)")
-        database.execute("CREATE INDEX by_action ON scores (action, place)")
-        if plan is not None:
-            database.execute(_PLAN_TABLE)
-            database.executemany(
-                "INSERT INTO plan VALUES (?, ?, ?, ?)", _planned(in_plan_order(plan))
-            )
-            database.execute("CREATE UNIQUE INDEX plan_by_customer ON plan (customer_id)")
-            database.execute("CREATE INDEX plan_by_action ON plan (action, place)")
-        database.execute("COMMIT")
-    finally:
-        database.close()
-
-
-def in_worklist_order(scores: pa.Table) -> pa.Table:
-    """The scores as a collector works them: the action worth most first, then the value at risk."""
-    keys = pa.table(
-        {
-            "worth": pc.struct_field(scores["action"], "expected_value_cents"),
-            "at_risk": scores["value_at_risk_cents"],
-            "invoice_id": scores["invoice_id"],
-        }
-    )
-    order = [("worth", "descending"), ("at_risk", "descending"), ("invoice_id", "ascending")]
-    return scores.take(pc.sort_indices(keys, sort_keys=order))
-
-
-def in_plan_order(plan: pa.Table) -> pa.Table:
-    """The plan as the day is worked: contacts by worth, then those kept out by what was better."""
-    keys = pa.table(
-        {
-            "waits": pc.equal(plan["code"], "wait"),
-            "worth": plan["expected_value_cents"],
-            "kept_out": pc.fill_null(plan["blocked_value_cents"], 0),
-            "customer_id": plan["customer_id"],
-        }
-    )
-    order = [
-        ("waits", "ascending"),
-        ("worth", "descending"),
-        ("kept_out", "descending"),
-        ("customer_id", "ascending"),
-    ]
-    return plan.take(pc.sort_indices(keys, sort_keys=order))
-
-
-def _entries(scores: pa.Table) -> Iterator[tuple[object, ...]]:
-    for place, (row, text) in enumerate(_as_text(scores)):
-        action = (row["action"] or {}).get("code")
-        yield place, row["invoice_id"], row["customer_id"], row["risk_band"], action, text
-
-
-def _planned(plan: pa.Table) -> Iterator[tuple[object, ...]]:
-    for place, (row, text) in enumerate(_as_text(plan)):
-        yield place, row["customer_id"], row["code"], text
-
-
-def _as_text(table: pa.Table) -> Iterator[tuple[Row, str]]:
-    """Each row, and as the JSON that the lookup keeps."""
-    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
-        for row in batch.to_pylist():
-            yield (
-                row,
-                json.dumps(row, default=date.isoformat, ensure_ascii=False, separators=(",", ":")),
-            )
+            asked = f"SELECT plan.row FROM {self._plan_tables} {where}"
+            for (row,) in self._lookup.execute(asked, values):
+                yield self._decode_plan(from_json(row))
 
 
 def _row_decoder(parquet: Path) -> Callable[[Any], Any]:

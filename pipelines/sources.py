@@ -11,7 +11,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,11 +23,12 @@ from pipelines.intake.files import SUFFIXES, IntakeRefused, Raw, read_file, sha2
 from pipelines.intake.mapped import Reading, apply, own_names
 from pipelines.intake.mapping import Mapping as Plan
 from pipelines.intake.mapping import Part, load, shipped
+from pipelines.job import RECORDS
 from pipelines.ledger import Ledger
 from pipelines.quarantine import Accepted, accept
 from pipelines.tables import TABLES
 
-RECORDS = "records"  # as a source: only what was sent in
+_Path = TypeVar("_Path", bound=PurePath)
 
 __all__ = ["Intake", "IntakeRefused", "read", "shipped"]
 
@@ -106,7 +108,7 @@ def read(
         parts = [(own_names(TABLES[name], raw), [raw]) for name, raw in files.items()]
     else:
         paths = _paths(Path(source))
-        found = _mapped_files(plan, paths) if plan.parts else _named_files(paths)
+        found = _mapped_files(plan, paths) if plan.parts else named_files(paths)
         read_once, hashes = _read_all(found, form)
         files = {name: raws[0] for name, raws in read_once.items() if raws}
         parts = (
@@ -132,9 +134,9 @@ def _paths(source: Path) -> list[Path]:
     return [path for path in paths if path.suffix in SUFFIXES]
 
 
-def _named_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
+def named_files(paths: Sequence[_Path]) -> dict[str, list[_Path]]:
     """The files of each table: named after it, numbered after it, or in a folder of its name."""
-    found: dict[str, list[Path]] = {}
+    found: dict[str, list[_Path]] = {}
     for path in paths:
         for name in TABLES:
             numbered = fnmatch.fnmatch(path.stem, f"{name}[-_.]*")
@@ -196,11 +198,7 @@ def _own_faults(parts: Sequence[tuple[Part, Sequence[Raw]]]) -> list[str]:
             )
     for part, raws in parts:
         for raw in raws:
-            if lacking := _lacking(part):
-                faults.append(
-                    f"{raw.source}: expected columns {', '.join(lacking)}, got: "
-                    f"{', '.join(raw.table.column_names[:30])}; is the header missing or renamed?"
-                )
+            faults += lacking_columns(part, raw)
             if extra := [c for c in raw.table.column_names if c not in part.columns]:
                 notes.append(f"{raw.source}: columns unknown to a ledger: {', '.join(extra)}")
     rows = dict.fromkeys(present, 0)
@@ -216,12 +214,18 @@ def _own_faults(parts: Sequence[tuple[Part, Sequence[Raw]]]) -> list[str]:
     return notes
 
 
-def _lacking(part: Part) -> list[str]:
+def lacking_columns(part: Part, raw: Raw) -> list[str]:
+    """The refusal of rows without a column that their table needs; nothing where all are there."""
     lacking = [
         c.name for c in TABLES[part.table].columns if c.required and c.name not in part.columns
     ]
     dated = "issue_date" in part.columns and {"terms_days", "terms_code"} & part.columns.keys()
-    return [name for name in lacking if not (name == "due_date" and dated)]
+    if not (lacking := [name for name in lacking if not (name == "due_date" and dated)]):
+        return []
+    return [
+        f"{raw.source}: expected columns {', '.join(lacking)}, got: "
+        f"{', '.join(raw.table.column_names[:30])}; is the header missing or renamed?"
+    ]
 
 
 def _intake(

@@ -50,6 +50,8 @@ def of_strings(strings: pa.Array | pa.ChunkedArray) -> Hashes:
 def of_customers(ids: pa.Array | pa.ChunkedArray) -> Hashes:
     """The same for ids that repeat: each is looked at once."""
     whole = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+    if len(whole) == 1:
+        return of_strings(whole)
     encoded = whole.dictionary_encode()
     numbers = np.append(of_strings(encoded.dictionary), _MISSING)
     codes: Codes = encoded.indices.fill_null(len(numbers) - 1).to_numpy().astype(np.int64)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Hashable
 
 from pipelines.as_of import Node, as_of
 from pipelines.block import Context, Values, hot_primitives
-from pipelines.events import Flags
 
 
 class Stream:
@@ -34,9 +33,7 @@ class Stream:
 
     def sum(self, column: str, days: int | None = None) -> Node:
         def by(c: Context) -> Values:
-            events = c.events[self.name]
-            values = events.columns[column]
-            return c.sum(events, column, lambda at: values[at], *c.window(self, days))
+            return c.sum(c.events[self.name], column, *c.window(self, days))
 
         return self._node("sum", column, days, by=by)
 
@@ -54,13 +51,7 @@ class Stream:
         """The share of events whose value is above a limit, or equal to one."""
 
         def by(c: Context) -> Values:
-            events = c.events[self.name]
-            values = events.columns[column]
-
-            def hits(at: slice) -> Flags:
-                return values[at] > above if above is not None else values[at] == equal
-
-            return c.sum(events, (column, above, equal), hits, *c.window(self, days))
+            return c.hits(c.events[self.name], column, above, equal, *c.window(self, days))
 
         return self._node("hits", column, above, equal, days, by=by) / self.count(days)
 

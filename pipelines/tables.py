@@ -6,6 +6,7 @@ type is in `pipelines/rules.py`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import pyarrow as pa
@@ -50,7 +51,7 @@ class Table:
         default_factory=dict
     )  # ... and these columns once theirs has
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         return pa.schema([(c.stored, ARROW_TYPE[c.kind]) for c in self.columns])
 
@@ -76,8 +77,8 @@ TABLES: dict[str, Table] = {
                 {
                     "id": "customer_id",
                     "text": "name vat_id legal_form country province industry_code group_id "
-                    "segment terms_code payment_method language preferred_channel contact_email "
-                    "contact_phone",
+                    "segment collector terms_code payment_method language preferred_channel "
+                    "contact_email contact_phone",
                     "flag": "is_natural_person is_public_body do_not_contact",
                     "date": "customer_since",
                 },

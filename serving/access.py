@@ -2,6 +2,7 @@
 
 The layer answers before a byte of the body is read. Keys are those of the settings, which may do
 everything, and those of the records (`puntuale keys`), each with its scopes, its end and its rate.
+Tokens of an issuer (`serving/tokens.py`) open too where the settings name one.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +25,9 @@ from pipelines.records.keys import SCOPES, Key
 from serving.limits import HEALTH_PATHS
 from serving.problems import refuse
 
+if TYPE_CHECKING:  # tokens need a library of their own, and only where they are asked for
+    from serving.tokens import Tokens
+
 logger = logging.getLogger(__name__)
 
 KEY_BYTES = 512  # no key is longer; what is, is not worth hashing
@@ -30,6 +35,7 @@ READ_AGAIN_SECONDS = 2.0  # a key that was revoked works so long at most
 ASKING_FOR_ANSWERS = frozenset({"/v1/scores", "/v1/what-if"})
 FOR_ADMINISTRATORS = ("/v1/webhooks",)
 LATER = {"Retry-After": "5", "Connection": "close"}
+REALM = 'realm="Puntuale"'
 
 
 @dataclass(frozen=True)
@@ -145,10 +151,16 @@ def scope_needed(method: str, path: str) -> str:
 
 
 class ApiKeys:
-    """The layer that lets in who has a key: `X-API-Key`, or on pages the password of HTTP Basic."""
+    """The layer that lets in who has a key or a token.
 
-    def __init__(self, app: ASGIApp, *, ring: KeyRing, rates: Rates) -> None:
-        self.app, self.ring, self.rates = app, ring, rates
+    `X-API-Key` comes first; then `Authorization`: a bearer token where an issuer is known, and on
+    pages the password of HTTP Basic.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, ring: KeyRing, rates: Rates, tokens: "Tokens | None" = None
+    ) -> None:
+        self.app, self.ring, self.rates, self.tokens = app, ring, rates, tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in HEALTH_PATHS:
@@ -157,26 +169,54 @@ class ApiKeys:
         if len(given) > 1:
             detail = "Send X-API-Key once."
             return await refuse(scope, receive, send, "malformed-request", detail)
+        if self.tokens and not given and (token := _bearer_token(scope)) is not None:
+            return await self._with_token(self.tokens, token, scope, receive, send)
         is_page = not scope["path"].startswith("/v1/")
         if not given and is_page:
             given = _basic_password(scope)
-        caller = ANYBODY if self.ring.is_empty else given and self.ring.find(given[0])
+        is_open = self.ring.is_empty and self.tokens is None
+        caller = ANYBODY if is_open else given and self.ring.find(given[0])
         if not caller:
             if not self.ring.is_read:
                 detail = "The keys cannot be read: the records' database does not answer."
                 return await refuse(scope, receive, send, "records-away", detail, headers=LATER)
-            scheme = "Basic" if is_page else "ApiKey"
-            challenge = {"WWW-Authenticate": f'{scheme} realm="Puntuale"', "Connection": "close"}
+            challenges = [f"{'Basic' if is_page else 'ApiKey'} {REALM}"]
+            challenges += [f"Bearer {REALM}"] if self.tokens else []
             detail = "Send a key in the header X-API-Key."
-            return await refuse(scope, receive, send, "unauthorized", detail, headers=challenge)
+            headers = {"WWW-Authenticate": ", ".join(challenges), "Connection": "close"}
+            return await refuse(scope, receive, send, "unauthorized", detail, headers=headers)
         needed = scope_needed(scope["method"], scope["path"])
         if not caller.may(needed):
             detail = f"This key has no scope {needed}."
             return await refuse(scope, receive, send, "forbidden", detail)
-        scope.setdefault("state", {})["caller"] = caller
+        await self._counted(caller, scope, receive, send)
+
+    async def _with_token(
+        self, tokens: "Tokens", token: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        from serving.issuer import IssuerAway
+        from serving.tokens import TokenRefused
+
+        try:
+            bearer = await tokens.check(token)
+        except TokenRefused as refused:
+            told = f'Bearer {REALM}, error="invalid_token", error_description="{refused}"'
+            headers = {"WWW-Authenticate": told, "Connection": "close"}
+            return await refuse(scope, receive, send, "unauthorized", str(refused), headers=headers)
+        except IssuerAway:
+            detail = "The issuer's keys cannot be read, so no token can be checked."
+            return await refuse(scope, receive, send, "issuer-away", detail, headers=LATER)
+        caller = Caller(bearer.name, bearer.scopes)
+        needed = scope_needed(scope["method"], scope["path"])
+        if not caller.may(needed):
+            told = f'Bearer {REALM}, error="insufficient_scope"'
+            detail = f"This token has no scope {needed}."
+            headers = {"WWW-Authenticate": told}
+            return await refuse(scope, receive, send, "forbidden", detail, headers=headers)
         await self._counted(caller, scope, receive, send)
 
     async def _counted(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["caller"] = caller
         taken = self.rates.take(caller)
         if taken is None:
             return await self.app(scope, receive, send)
@@ -197,6 +237,13 @@ class ApiKeys:
             await send(message)
 
         await self.app(scope, receive, told_too)
+
+
+def _bearer_token(scope: Scope) -> bytes | None:
+    """The token that came, None where none did."""
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    scheme, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
+    return token.strip() if scheme.lower() == b"bearer" else None
 
 
 def _basic_password(scope: Scope) -> list[bytes]:

@@ -1,5 +1,6 @@
 """GET /v1/alerts: warnings that are new, the most value first; POST: what a person says of one."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
@@ -15,18 +16,21 @@ from pipelines.records.audit import Writer
 from serving.answers import Answer, JsonAnswer, Said, units
 from serving.at_hand import AtHand
 from serving.invoices import InLanguage
-from serving.messages import ID_PATTERN, Day, Message
+from serving.messages import ID_PATTERN, Day, Language, Message
 from serving.phrases import signal_text
 from serving.problems import EVERY_ROUTE, Fault, Problem, counted, declared
 from serving.strict_requests import StrictRoute
 from serving.worklist import Limit, Signal
 from serving.writes import IDEMPOTENCY, once
 
-AlertId = Annotated[str, Path(pattern="^[1-9][0-9]{0,14}$", examples=["17"])]
+AlertId = Annotated[
+    str, Path(pattern="^[1-9][0-9]{0,14}$", description="`id` of the alert", examples=["17"])
+]
+CURSOR = "^[0-9]{1,17}-[1-9][0-9]{0,14}$"
 After = Annotated[
     str | None,
     Query(
-        pattern="^[0-9]{1,17}-[1-9][0-9]{0,14}$",
+        pattern=CURSOR,
         description="`next_cursor` of the page before",
         examples=["52938-17"],
     ),
@@ -85,10 +89,17 @@ def routes(at_hand: AtHand) -> APIRouter:
         responses=declared(*EVERY_ROUTE),
     )
     def get_alerts(
-        state: Annotated[State | None, Query()] = None,
-        code: Annotated[Signal | None, Query()] = None,
+        state: Annotated[State | None, Query(description="only in this state")] = None,
+        code: Annotated[Signal | None, Query(description="only this warning")] = None,
         customer: Annotated[
-            str | None, Query(min_length=1, max_length=200, pattern=ID_PATTERN, examples=["C-0042"])
+            str | None,
+            Query(
+                min_length=1,
+                max_length=200,
+                pattern=ID_PATTERN,
+                description="only about this customer",
+                examples=["C-0042"],
+            ),
         ] = None,
         limit: Limit = 50,
         cursor: After = None,
@@ -100,16 +111,16 @@ def routes(at_hand: AtHand) -> APIRouter:
                 connection,
                 today=at_hand.today(),
                 limit=limit + 1,
-                after=_place(cursor),
+                after=place(cursor),
                 state=state,
                 code=code,
                 customer_id=customer,
             )
         shown, more = found[:limit], len(found) > limit
-        said, last = at_hand.said_in(lang, at_hand.snapshot()), shown[-1] if shown else {}
+        said = at_hand.said_in(lang, at_hand.snapshot())
         return JsonAnswer(
             {
-                "next_cursor": f"{last['value_cents']}-{last['id']}" if more else None,
+                "next_cursor": cursor_behind(shown[-1]) if more else None,
                 "alerts": [told(alert, said, at_hand) for alert in shown],
             }
         )
@@ -129,26 +140,39 @@ def routes(at_hand: AtHand) -> APIRouter:
         request: Request, alert_id: AlertId, change: AlertChange, lang: InLanguage = None
     ) -> Response:
         """Acknowledged: somebody has it. Snoozed: not before `until`. Open: as it was raised."""
-        check(change, today=at_hand.today())
-        said = at_hand.said_in(lang, at_hand.snapshot())
-
-        def write(connection: sa.Connection, writer: Writer) -> dict[str, Any]:
-            try:
-                changed = alerts.change(
-                    connection,
-                    int(alert_id),
-                    state=change.state,
-                    until=change.until,
-                    writer=writer,
-                    today=at_hand.today(),
-                )
-            except LookupError:
-                raise Problem("not-found", "No alert has this id.") from None
-            return told(changed, said, at_hand)
-
-        return await once(request, at_hand.records, await request.body(), write)
+        return await record_change(request, at_hand, alert_id, change, lang)
 
     return router
+
+
+async def record_change(
+    request: Request,
+    at_hand: AtHand,
+    alert_id: str,
+    change: AlertChange,
+    lang: Language | None,
+    *,
+    key: str | None = None,
+) -> Response:
+    """Keeps what a person says of an alert; `key` is for Idempotency-Key."""
+    check(change, today=at_hand.today())
+    said = at_hand.said_in(lang, at_hand.snapshot())
+
+    def write(connection: sa.Connection, writer: Writer) -> dict[str, Any]:
+        try:
+            changed = alerts.change(
+                connection,
+                int(alert_id),
+                state=change.state,
+                until=change.until,
+                writer=writer,
+                today=at_hand.today(),
+            )
+        except LookupError:
+            raise Problem("not-found", "No alert has this id.") from None
+        return told(changed, said, at_hand)
+
+    return await once(request, at_hand.records, await request.body(), write, key=key)
 
 
 def check(change: AlertChange, *, today: date) -> None:
@@ -181,7 +205,18 @@ def told(alert: Mapping[str, Any], said: Said, at_hand: AtHand) -> dict[str, Any
     }
 
 
-def _place(cursor: str | None) -> tuple[int, int] | None:
+def is_cursor(text: str) -> bool:
+    """Whether a text is the cursor of a page."""
+    return re.fullmatch(CURSOR, text, re.ASCII) is not None
+
+
+def cursor_behind(alert: Mapping[str, Any]) -> str:
+    """The cursor of the page that begins behind an alert."""
+    return f"{alert['value_cents']}-{alert['id']}"
+
+
+def place(cursor: str | None) -> tuple[int, int] | None:
+    """Behind which value and alert a page begins; None for the first page."""
     if cursor is None:
         return None
     value, _, id_ = cursor.partition("-")

@@ -1,9 +1,9 @@
 """The application: every part of the service put together, and nothing else.
 
-The layers, outermost first: request id, what is watched, security headers, unexpected failures,
-heads, host names, all that is under way (health is exempt), keys and their rates, what one caller
-has under way, sizes, what was not modified, routes. Nothing of a body is read before the keys have
-been checked.
+The layers, outermost first: what every answer bears and is watched by, unexpected failures, heads
+and host names, all that is under way (health is exempt), keys and their rates, what one caller has
+under way, sizes, packing, what was not modified, routes. Nothing of a body is read before the keys
+have been checked.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.types import Receive, Scope, Send
 
 from pipelines import policies, scoring
 from pipelines.settings import Settings
@@ -24,6 +25,7 @@ from pipelines.store import ScoreStore
 from serving import (
     actions_log,
     alerts,
+    customer_history,
     customers,
     exports,
     health,
@@ -48,12 +50,25 @@ from serving.access import ApiKeys, KeyRing, Rates, caller_name
 from serving.at_hand import AtHand, Scorer
 from serving.deliveries import Deliveries
 from serving.not_modified import NotModified
-from serving.openapi import describe
+from serving.openapi import describe, operation_id
 from serving.records_at_hand import RecordsAtHand
 from serving.reload import Reload, beside
 
+if TYPE_CHECKING:
+    from serving.tokens import Tokens
+
 # workbooks and Parquet are compressed already
 PACKED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, exports.TYPES["xlsx"], exports.TYPES["parquet"])
+
+
+class Packing(GZipMiddleware):
+    """Compression for those who ask for it; nothing is looked at for anybody else."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = any(name == b"accept-encoding" for name, _ in scope.get("headers", ()))
+        await (super().__call__ if asked else self.app)(scope, receive, send)
+
+
 DESCRIPTION = "Which invoices will be paid late, why, and what to do next."
 
 
@@ -64,7 +79,9 @@ def create_app(
     records = RecordsAtHand(settings.records_url)
     ring = KeyRing([key.get_secret_value() for key in settings.api_keys], records.keys)
     ring.refresh()
-    security.require_keys_off_loopback(has_keys=not ring.is_empty, host=settings.host)
+    tokens = _tokens(settings)
+    is_open = ring.is_empty and tokens is None
+    security.require_keys_off_loopback(has_keys=not is_open, host=settings.host)
     store = ScoreStore(settings.scores_folder)
     policy = policies.in_force(settings)
     scorer = score or partial(scoring.score, policy=policy)
@@ -77,14 +94,16 @@ def create_app(
     reload = Reload(at_hand)
     sending = Deliveries(records, allow_private=settings.webhook_allow_private)
 
-    hosts = ("*",) if settings.api_keys or not ring.is_empty else security.LOOPBACK
+    hosts = ("*",) if settings.api_keys or not is_open else security.LOOPBACK
+    watches = [ring.keep_fresh, reload.keep_looking, sending.keep_sending]
+    watches += [tokens.keys.keep_fresh] if tokens else []
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         at_hand.load_model()
         at_hand.refresh_scores()
         try:
-            async with beside(ring.keep_fresh(), reload.keep_looking(), sending.keep_sending()):
+            async with beside(*(watch() for watch in watches)):
                 yield {"gate": gate}
         finally:
             at_hand.close()
@@ -95,31 +114,30 @@ def create_app(
         version="1",
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=operation_id,
         middleware=[
-            Middleware(security.RequestIds),
-            Middleware(logs.Watched, watchers=(logs.write_line, measured.requests.watch)),
+            Middleware(logs.EveryAnswer, watchers=(logs.write_line, measured.requests.watch)),
             *traces.layers(),
-            Middleware(security.SecurityHeaders),
             Middleware(problems.UnexpectedFailures),
-            Middleware(security.PlainHeads),
-            Middleware(security.KnownHosts, hosts=hosts),
+            Middleware(security.PlainHeads, hosts=hosts),
             Middleware(
                 limits.UnderWay, gate=gate, name=lambda _: limits.EVERYBODY, turns=limits.Turns()
             ),
-            Middleware(ApiKeys, ring=ring, rates=Rates(settings.requests_per_minute)),
+            Middleware(
+                ApiKeys, ring=ring, rates=Rates(settings.requests_per_minute), tokens=tokens
+            ),
             Middleware(limits.UnderWay, gate=shares, name=caller_name),
             Middleware(limits.RequestSizes),
-            Middleware(
-                GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=PACKED
-            ),
+            Middleware(Packing, minimum_size=1000, compresslevel=5, exclude_content_types=PACKED),
             Middleware(NotModified, at_hand=at_hand),
         ],
     )
     problems.install(app)
-    answering = (
+    answering = (  # what is asked most comes first: addresses are looked for in this order
+        invoices,
         scores,
         what_if,
-        invoices,
+        customer_history,  # before the customer itself, whose id may have slashes
         customers,
         worklist,
         plan,
@@ -127,12 +145,26 @@ def create_app(
         model_info,
         health,
     )
+    pages_of_docs = list(app.router.routes)
     for door in (*answering, exports, ledger_events, actions_log, alerts, webhooks, pages):
         app.include_router(door.routes(at_hand))
     app.include_router(metrics.routes(measured))
+    app.router.routes[:] = [*app.router.routes[len(pages_of_docs) :], *pages_of_docs]
     app.mount(
         "/static", security.WholeFiles(directory=Path(__file__).with_name("static")), name="static"
     )
-    describe(app)
-    app.state.at_hand = at_hand
+    describe(app, takes_tokens=tokens is not None)
+    app.state.at_hand, app.state.tokens = at_hand, tokens
     return app
+
+
+def _tokens(settings: Settings) -> "Tokens | None":
+    """Who judges tokens, where an issuer is named; its library is loaded for nobody else."""
+    if settings.oidc_issuer is None:
+        return None
+    try:
+        from serving.tokens import Tokens
+    except ModuleNotFoundError as missing:
+        needed = 'PUNTUALE_OIDC_ISSUER needs PyJWT: pip install "puntuale[oidc]"'
+        raise RuntimeError(needed) from missing
+    return Tokens.of(settings)

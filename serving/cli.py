@@ -20,12 +20,14 @@ from serving.features_command import features
 from serving.keys_command import keys_app
 from serving.models_command import card, models, rollback
 from serving.monitor_command import monitor
+from serving.night_command import nightly, report, schedule, show_night, show_worklist, work_night
 from serving.policy_command import policy
+from serving.pull_command import pull
+from serving.upkeep_command import backup, overdue, restore
 
 if TYPE_CHECKING:
     from pipelines.job import Job
     from pipelines.learning import Learning
-    from pipelines.night import Night
     from pipelines.promotion import Trained
     from pipelines.settings import Settings
     from pipelines.tuning import Tuned
@@ -80,12 +82,12 @@ def demo(
 
     job = _job(None, None, None)
     trained = _train(job, quiet=as_json)
-    night = _nightly(job, quiet=as_json)
+    night = work_night(job, quiet=as_json)
     if as_json:
         terminal.as_json({"training": trained, "night": night})
         return
     _show_training(trained)
-    _show_night(job, night, rows)
+    show_night(job, night, rows)
     settings = job.settings
     terminal.say(
         "\nThe same worklist as a page, and the API beside it:  puntuale serve\n"
@@ -172,7 +174,7 @@ def score(
 ) -> None:
     """Score what is open and show whom to contact first; nothing is published."""
     from pipelines import night, reading
-    from pipelines.snapshot import in_worklist_order
+    from pipelines.lookup import in_worklist_order
     from serving import terminal
 
     job = _job(ledger, mapping, as_of)
@@ -187,9 +189,7 @@ def score(
     if as_json:
         terminal.as_json(_answers(scores[:rows].to_pylist(), job.settings, intake.currency))
         return
-    _show_worklist(
-        scores[:rows].to_pylist(), f"{scores.num_rows:,} open invoices as of {job.as_of}"
-    )
+    show_worklist(scores[:rows].to_pylist(), f"{scores.num_rows:,} open invoices as of {job.as_of}")
 
 
 @app.command()
@@ -266,22 +266,6 @@ def backtest(
 
 
 @app.command()
-def nightly(
-    ledger: OptionalLedger = None,
-    mapping: Mapping = None,
-    as_of: AsOf = None,
-    rows: Rows = 10,
-    as_json: Json = False,
-) -> None:
-    """Score the whole portfolio and publish it to the API and the page; again changes nothing."""
-    from serving import terminal
-
-    job = _job(ledger, mapping, as_of)
-    night = _nightly(job, quiet=as_json)
-    terminal.as_json(night) if as_json else _show_night(job, night, rows)
-
-
-@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port.")] = None,
@@ -303,12 +287,19 @@ def serve(
         process.serve(settings)
 
 
+app.command()(nightly)
+app.command()(report)
+app.command()(schedule)
 app.command()(features)
 app.command()(actions)
 app.command()(effects)
 for command in (models, rollback, card, monitor, policy):
     app.command()(command)
 app.command()(build_features)
+app.command()(backup)
+app.command()(restore)
+app.command()(overdue)
+app.command()(pull)
 app.add_typer(keys_app, name="keys")
 
 
@@ -361,14 +352,6 @@ def _tune(job: "Job", trials: int, *, quiet: bool) -> "Tuned":
         return tuning.run(job, trials=trials, tell=tell)
 
 
-def _nightly(job: "Job", *, quiet: bool) -> "Night":
-    from pipelines import night
-    from serving import terminal
-
-    with terminal.working(steps=night.STEPS, quiet=quiet) as tell:
-        return night.run(job, tell=tell)
-
-
 def _show_account(account: Sequence[dict[str, Any]]) -> None:
     """Rows, then amounts: what was read is what was accepted plus what is in quarantine."""
     from serving import terminal
@@ -396,46 +379,6 @@ def _show_training(trained: "Trained") -> None:
     terminal.say(f"Model {trained.version} {verdict} (version {trained.number} in MLflow):")
     for reason in trained.why:
         terminal.say(f"  {reason}")
-
-
-def _show_night(job: "Job", night: "Night", rows: int) -> None:
-    from pipelines.store import ScoreStore
-    from serving import terminal
-
-    snapshot = ScoreStore(job.settings.scores_folder).snapshot(night.snapshot)
-    published = "published" if night.is_new else "published before, nothing changed"
-    terminal.say(
-        f"\n{night.invoices:,} open invoices as of {night.as_of}, "
-        f"{terminal.money(night.open_cents)} open, "
-        f"{terminal.money(night.value_at_risk_cents)} at risk; {published}."
-    )
-    for line in night.health.lines() if night.health else ():
-        terminal.warn(line)
-    _show_worklist(snapshot.worklist(limit=rows), "Whom to contact first")
-
-
-def _show_worklist(worklist: Sequence[dict[str, Any]], title: str) -> None:
-    from serving import terminal
-
-    shown = [
-        {
-            "invoice": row["invoice_id"],
-            "customer": row["customer_name"] or row["customer_id"],
-            "late": row["days_past_due"],
-            "open": terminal.money(row["open_cents"]),
-            "p>30": terminal.percent(row["p_late_30"]),
-            "action": row["action"]["code"],
-            "worth": terminal.money(row["action"]["expected_value_cents"]),
-            "due": row["due_business_date"],
-            "expected": row["expected_date"] or "later",
-            "risk": row["risk_band"],
-            "cause": row["cause_hint"]["code"],
-        }
-        for row in worklist
-    ]
-    if not terminal.is_wide():
-        shown = [{name: row[name] for name in list(row)[:7]} for row in shown]
-    terminal.table(title, shown, right=("open", "p>30", "worth"), elastic="customer")
 
 
 def _answers(

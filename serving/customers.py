@@ -18,7 +18,14 @@ from serving.strict_requests import StrictRoute
 from serving.worklist import ACTION_PATTERN
 
 CustomerId = Annotated[
-    str, Path(min_length=1, max_length=200, pattern=ID_PATTERN, examples=["C-0042"])
+    str,
+    Path(
+        min_length=1,
+        max_length=200,
+        pattern=ID_PATTERN,
+        description="as the ledger names it; its slashes may stay",
+        examples=["C-0042"],
+    ),
 ]
 
 
@@ -34,7 +41,14 @@ def routes(at_hand: AtHand) -> APIRouter:
     )
     async def get_draft(
         customer_id: CustomerId,
-        action: Annotated[str, Query(pattern=ACTION_PATTERN, examples=["reminder_1"])],
+        action: Annotated[
+            str,
+            Query(
+                pattern=ACTION_PATTERN,
+                description="the action whose message is wanted",
+                examples=["reminder_1"],
+            ),
+        ],
         lang: InLanguage = None,
     ) -> JsonAnswer:
         """For a person to read, change and send: Puntuale sends nothing."""

@@ -24,7 +24,7 @@ from starlette.responses import StreamingResponse
 
 from models import causes
 from models.horizons import PROBABILITY_COLUMNS
-from pipelines.snapshot import in_worklist_order
+from pipelines.lookup import in_worklist_order
 from serving.answers import Row, Said
 from serving.at_hand import AtHand
 from serving.file_routes import FileRoute
@@ -41,6 +41,7 @@ TYPES: Mapping[str, str] = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "parquet": "application/vnd.apache.parquet",
 }
+FILE = {"type": "string", "format": "binary"}
 ROWS_AT_ONCE = 500
 CHUNK_BYTES = 1 << 16
 SHEET_ROWS = 1_000_000  # Excel has 1,048,576
@@ -113,14 +114,14 @@ def routes(at_hand: AtHand) -> APIRouter:
         responses={
             200: {
                 "description": "one row per open invoice",
-                "content": {kind: {"schema": {"type": "string"}} for kind in TYPES.values()},
+                "content": {kind: {"schema": FILE} for kind in TYPES.values()},
             },
             **declared(*EVERY_ROUTE),
         },
     )
     def get_export(
-        what: Annotated[What, InPath()],
-        form: Annotated[Form, InPath()],
+        what: Annotated[What, InPath(description="whose rows, and in which order")],
+        form: Annotated[Form, InPath(description="of the file")],
         lang: InLanguage = None,
     ) -> StreamingResponse:
         """CSV in UTF-8 with a byte order mark, commas and CR LF; amounts in units."""

@@ -1,31 +1,53 @@
-"""GET /v1/invoices/{invoice_id}: the score of one invoice, of the last night or one before."""
+"""GET /v1/invoices/{invoice_id}: the score of one invoice, of a night or as of any other day."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from pipelines.snapshot import Snapshot, SnapshotDamaged
+from serving import kept_rows
 from serving.answers import JsonAnswer, StoredScore, invoice_score
-from serving.at_hand import AtHand
+from serving.at_hand import AtHand, now
 from serving.messages import ID_PATTERN, Day, Language
 from serving.problems import EVERY_ROUTE, Problem, declared
-from serving.strict_requests import StrictRoute
+from serving.strict_requests import answered_quickly
+
+_PLAIN_ID = re.compile(r"[!-~]{1,200}")  # one that needs no closer look
 
 InvoiceId = Annotated[
-    str, Path(min_length=1, max_length=200, pattern=ID_PATTERN, examples=["2026/000311"])
+    str,
+    Path(
+        min_length=1,
+        max_length=200,
+        pattern=ID_PATTERN,
+        description="as the ledger names it; its slashes may stay",
+        examples=["2026/000311"],
+    ),
 ]
 AsOf = Annotated[
-    Day | None, Query(description="the day of a night that is kept; not given: the last night")
+    Day | None,
+    Query(
+        description="a day: answered by its night where that is kept, else worked out now from "
+        "the rows that last night read; not given: the last night"
+    ),
 ]
 InLanguage = Annotated[Language | None, Query(description="of the texts in the answer")]
 
 
 def routes(at_hand: AtHand) -> APIRouter:
-    router = APIRouter(tags=["last night's scores"], route_class=StrictRoute)
+    async def quickly(http: Request) -> JsonAnswer | None:
+        """The last night's score in the service's own language: what is asked most."""
+        invoice_id = http.path_params["invoice_id"]
+        if http.scope["query_string"] or not _PLAIN_ID.fullmatch(invoice_id):
+            return None
+        return answer(at_hand, at_hand.scores(), invoice_id, None)
+
+    router = APIRouter(tags=["last night's scores"], route_class=answered_quickly(quickly))
 
     @router.get(
         "/v1/invoices/{invoice_id:path}",  # invoice numbers have slashes
@@ -37,23 +59,60 @@ def routes(at_hand: AtHand) -> APIRouter:
     async def get_invoice(
         invoice_id: InvoiceId, as_of: AsOf = None, lang: InLanguage = None
     ) -> JsonAnswer:
-        """How late it will be, why, and what to do; `as_of` says which night answered."""
+        """How late it will be, why, and what to do; `score_source` says whether a night answered.
+
+        Of a past day only what was known before it counts, but the model is today's: it has learned
+        from what came after that day.
+        """
         if as_of is None:
             return answer(at_hand, at_hand.scores(), invoice_id, lang)
         # a night is checked file by file before it is read: not on the event loop
-        return await run_in_threadpool(_of_a_night, at_hand, as_of, invoice_id, lang)
+        stored = await run_in_threadpool(_of_a_night, at_hand, as_of, invoice_id, lang)
+        return stored or await _worked_out(at_hand, as_of, invoice_id, lang)
 
     return router
 
 
-def _of_a_night(at_hand: AtHand, day: date, invoice_id: str, lang: Language | None) -> JsonAnswer:
-    with night_of(at_hand, day) as snapshot:
-        return answer(at_hand, snapshot, invoice_id, lang)
+async def _worked_out(
+    at_hand: AtHand, day: date, invoice_id: str, lang: Language | None
+) -> JsonAnswer:
+    """The score as of a day of which no night is kept, from the rows that last night read."""
+    snapshot, model = at_hand.scores(), at_hand.model
+    if day > max(snapshot.as_of, at_hand.today()):
+        raise Problem("not-found", f"Nothing is known yet of {day}.")
+    if model is None:
+        raise Problem("no-model", at_hand.model_missing)
+    ledger = await run_in_threadpool(kept_rows.of_invoice, at_hand, snapshot, invoice_id)
+    scored = await at_hand.places.run(
+        lambda: at_hand.score(ledger, kept_rows.day_number(day), model, invoices=[invoice_id]),
+        invoices=1,
+    )
+    if not scored.num_rows:
+        raise Problem("not-found", f"No invoice with this id was open on {day}.")
+    return JsonAnswer(
+        {
+            **at_hand.provenance(snapshot),
+            "as_of": day,
+            "model_version": model.version,
+            "computed_at": now(),
+            "score_source": "model",
+            "stale": at_hand.is_model_stale or day > snapshot.as_of,
+            "invoice": invoice_score(scored.to_pylist()[0], **at_hand.said_in(lang, snapshot)),
+        }
+    )
+
+
+def _of_a_night(
+    at_hand: AtHand, day: date, invoice_id: str, lang: Language | None
+) -> JsonAnswer | None:
+    """What the night of a day says of an invoice, None where that night is not kept."""
+    with _night_of(at_hand, day) as snapshot:
+        return None if snapshot is None else answer(at_hand, snapshot, invoice_id, lang)
 
 
 @contextmanager
-def night_of(at_hand: AtHand, day: date) -> Iterator[Snapshot]:
-    """The night of a day, as it was published last; a Problem (404) where none is kept."""
+def _night_of(at_hand: AtHand, day: date) -> Iterator[Snapshot | None]:
+    """The night of a day, as it was published last; None where none is kept."""
     current, nights = at_hand.scores(), at_hand.store.names()
     kept = [name for name in nights if name.startswith(f"{day}-")]
     try:
@@ -61,11 +120,9 @@ def night_of(at_hand: AtHand, day: date) -> Iterator[Snapshot]:
     except (SnapshotDamaged, OSError):
         raise Problem("not-found", f"The night of {day} can no longer be read.") from None
     try:
-        if not opened:
-            known = f"the nights of {nights[0][:10]} to {nights[-1][:10]}" if nights else "none"
-            raise Problem("not-found", f"No night of {day} is kept, of {known}.")
         named = [night for night in opened if night.name == current.name]
-        yield (named or sorted(opened, key=lambda night: int(night.manifest["run"])))[-1]
+        runs = named or sorted(opened, key=lambda night: int(night.manifest["run"]))
+        yield runs[-1] if runs else None
     finally:
         for night in opened:
             night.close()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -87,24 +87,32 @@ class Held(Answer):
     rows: list[HeldRow]
 
 
-_ROW = {"type": "object", "additionalProperties": True}
+ROW_SCHEMA = {
+    "title": "LedgerRow",
+    "description": "The columns of one row by name: text, numbers or booleans.",
+    "type": "object",
+    "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+}
+ROWS_SCHEMA = {
+    "title": "LedgerRows",
+    "description": "Rows of one table.",
+    "type": "object",
+    "required": ["rows"],
+    "additionalProperties": False,
+    "properties": {
+        "rows": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/LedgerRow"},
+            "minItems": 1,
+            "maxItems": ROWS_PER_REQUEST,
+        }
+    },
+}
 _BODY = {
     "required": True,
     "content": {
         JSON: {
-            "schema": {
-                "type": "object",
-                "required": ["rows"],
-                "additionalProperties": False,
-                "properties": {
-                    "rows": {
-                        "type": "array",
-                        "items": _ROW,
-                        "minItems": 1,
-                        "maxItems": ROWS_PER_REQUEST,
-                    }
-                },
-            },
+            "schema": {"$ref": "#/components/schemas/LedgerRows"},
             "example": {"rows": [{"invoice_id": "F1", "paid_on": "2026-06-30", "amount": 100.5}]},
         },
         LINES: {"schema": {"type": "string"}, "example": '{"customer_id": "C1"}\n'},
@@ -113,9 +121,28 @@ _BODY = {
 }
 
 
+SENT = (
+    "Rows named by their natural keys: sent again they change nothing, changed they are the next "
+    "revision. A wrong row is held with every fault, the others go on. PUT and POST do the same."
+)
+
+
+def columns_told() -> str:
+    """The columns of every table as Markdown, those that a row needs first and in bold."""
+    lines = []
+    for table in TABLES.values():
+        ordered = sorted(table.columns, key=lambda column: not column.required)
+        names = [f"**{c.name}**" if c.required else c.name for c in ordered]
+        key = f", a row is named by `{table.key}`" if table.key else ""
+        lines.append(f"- `{table.name}`{key}: {', '.join(names)}")
+    return "\n".join(lines)
+
+
 def routes(at_hand: AtHand) -> APIRouter:
     router = APIRouter(tags=["the ledger"], route_class=StrictRoute)
     declaration: dict[str, Any] = {
+        "summary": "Send rows of the ledger",
+        "description": f"{SENT}\n\n{columns_told()}",
         "response_model": Taken,
         "response_class": JsonAnswer,
         "responses": declared(*EVERY_ROUTE, 409),
@@ -124,13 +151,11 @@ def routes(at_hand: AtHand) -> APIRouter:
 
     async def take(
         request: Request,
-        table: TableName,
+        table: Annotated[TableName, Path(description="which table the rows are of")],
         all_or_nothing: Annotated[
             bool, Query(description="One wrong row refuses the whole request (422).")
         ] = False,
     ) -> Response:
-        """Rows named by their natural keys: sent again they change nothing, changed they are the
-        next revision. A wrong row is held with every fault, the others go on."""
         body = await request.body()
         rows = rows_of(body, request.headers.get("content-type", ""))
         checked = check(table, rows)
@@ -145,9 +170,9 @@ def routes(at_hand: AtHand) -> APIRouter:
 
         return await once(request, at_hand.records, body, write)
 
-    path, summary = "/v1/ledger/{table}", "Send rows of the ledger"
-    router.put(path, summary=summary, operation_id="put_ledger", **declaration)(take)
-    router.post(path, summary=summary, operation_id="post_ledger", **declaration)(take)
+    path = "/v1/ledger/{table}"
+    router.put(path, operation_id="put_ledger", **declaration)(take)
+    router.post(path, operation_id="post_ledger", **declaration)(take)
 
     @router.get(
         "/v1/quarantine",
@@ -157,7 +182,9 @@ def routes(at_hand: AtHand) -> APIRouter:
         responses=declared(*EVERY_ROUTE),
     )
     def get_quarantine(
-        table: Annotated[TableName | None, Query()] = None, limit: Limit = 50, cursor: Cursor = "0"
+        table: Annotated[TableName | None, Query(description="of this table only")] = None,
+        limit: Limit = 50,
+        cursor: Cursor = "0",
     ) -> JsonAnswer:
         """Sent again and right, a row is held no longer."""
         with at_hand.records.reading() as connection:

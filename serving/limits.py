@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -132,11 +131,12 @@ class UnderWay:
 
 def weight_of(scope: Scope) -> int:
     """What a request weighs by the length it announces; the largest where it announces none."""
-    headers = Headers(scope=scope)
-    if "transfer-encoding" in headers:
-        return 1 + BODY_BYTES // WEIGHT_BYTES
-    announced = headers.get("content-length", "0")
-    length = int(announced[:20]) if announced.isdecimal() else 0
+    length = 0
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding":
+            return 1 + BODY_BYTES // WEIGHT_BYTES
+        if name == b"content-length" and value.isdigit():
+            length = int(value[:20])
     return 1 + min(length, BODY_BYTES) // WEIGHT_BYTES
 
 
@@ -153,16 +153,19 @@ class RequestSizes:
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > URL_BYTES:
             detail = f"The address may have at most {URL_BYTES} bytes."
             return await refuse(scope, receive, send, "malformed-request", detail)
-        headers = Headers(scope=scope)
-        close = {"Connection": "close"}
-        if headers.get("content-encoding", "identity").lower() != "identity":
+        close, announced, encoding = {"Connection": "close"}, b"0", b"identity"
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                announced = value
+            elif name == b"content-encoding":
+                encoding = value
+        if encoding.lower() != b"identity":
             detail = "Send the body without Content-Encoding."
             kind = "unsupported-media-type"
             return await refuse(scope, receive, send, kind, detail, headers=close)
 
         too_large = f"The body may have at most {self.body_bytes} bytes."
-        announced = headers.get("content-length", "0")
-        if announced.isdecimal() and int(announced[:20]) > self.body_bytes:
+        if announced.isdigit() and int(announced[:20]) > self.body_bytes:
             return await refuse(scope, receive, send, "body-too-large", too_large, headers=close)
         received = 0
 

@@ -9,13 +9,14 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.problems import request_id_of
+from serving.security import careful_headers, request_id_for
 
 REQUESTS = "puntuale.requests"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -37,16 +38,22 @@ class Seen:
     key: str | None
 
 
+SEEN = tuple(field.name for field in fields(Seen))
 Watcher = Callable[[Seen], None]
+_AS_JSON = json.JSONEncoder(ensure_ascii=True, default=str).encode  # made once, for every line
 
 
 def write_line(seen: Seen) -> None:
     """The request's line in the log."""
-    logger.info("request", extra={"seen": seen})
+    if logger.isEnabledFor(logging.INFO):  # by hand: where it is written is not worth looking up
+        extra = {"seen": seen}
+        about = (REQUESTS, logging.INFO, __file__, 0, "request", (), None)
+        logger.handle(logger.makeRecord(*about, extra=extra))
 
 
-class Watched:
-    """The layer that tells what became of each request, once its answer is out."""
+class EveryAnswer:
+    """The outermost layer: each request has an id, each answer bears it and tells browsers to be
+    careful, and once it is out the watchers are told what became of the request."""
 
     def __init__(self, app: ASGIApp, *, watchers: Sequence[Watcher]) -> None:
         self.app, self.watchers = app, watchers
@@ -55,11 +62,15 @@ class Watched:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         began, status = time.perf_counter(), 0
+        request_id = request_id_for(scope["headers"])
+        scope.setdefault("state", {})["request_id"] = request_id
 
         async def heard(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, given = message["status"], message["headers"]
+                named = (b"x-request-id", request_id.encode())
+                message["headers"] = [*given, *careful_headers(scope["path"], given), named]
             await send(message)
 
         try:
@@ -92,10 +103,10 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
         }
         if isinstance(seen := getattr(record, "seen", None), Seen):
-            told |= asdict(seen)
+            told |= {name: getattr(seen, name) for name in SEEN}
         if record.exc_info and record.exc_info[1] is not None:
             told["failure"] = _failure(record.exc_info[1])
-        return json.dumps(told, ensure_ascii=True, default=str)
+        return _AS_JSON(told)
 
 
 def _failure(fault: BaseException) -> dict[str, Any]:

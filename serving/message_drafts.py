@@ -12,7 +12,8 @@ from models import drafts
 from models.catalogue import Catalogue
 from models.drafts import Draft, Item, Recipient
 from models.legal import Debtor
-from pipelines.snapshot import Row, Snapshot
+from pipelines.lookup import Row
+from pipelines.snapshot import Snapshot
 from serving.answers import Answer, Provenance
 from serving.problems import Problem
 

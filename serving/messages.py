@@ -24,7 +24,9 @@ ROWS_PER_TABLE = 50_000  # of one customer; the limit on the body is met first
 # no control, invisible or direction-changing character, and no space at either end
 _PLAIN = r"[^\u0000-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]"
 ID_PATTERN = f"^{_PLAIN}+( +{_PLAIN}+)*$"
+TEXT_PATTERN = r"^[^\u0000]*$"  # no database keeps a NUL
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+DAY_PATTERN = "^(199[0-9]|20[0-7][0-9])-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 
 
 def _day(value: object) -> date:
@@ -68,11 +70,13 @@ def _number(value: object) -> float:
 
 
 Id = Annotated[str, Field(min_length=1, max_length=200, pattern=ID_PATTERN)]
-Text = Annotated[str, Field(max_length=500)]
+Text = Annotated[str, Field(max_length=500, pattern=TEXT_PATTERN)]
 Day = Annotated[
     date,
     PlainValidator(_day),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-06-30"]}),
+    WithJsonSchema(
+        {"type": "string", "format": "date", "pattern": DAY_PATTERN, "examples": ["2026-06-30"]}
+    ),
 ]
 Money = Annotated[
     int,
@@ -224,6 +228,7 @@ class Customer(Message):
     customer_since: Day | None = None
     group_id: Text | None = None
     segment: Text | None = None
+    collector: Text | None = None
     terms_code: Text | None = None
     payment_method: Text | None = None
     language: Text | None = None

@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
+from pipelines.snapshot import Wanted
 from serving.answers import BANDS
 from serving.at_hand import AtHand
 from serving.limits import Gate
@@ -96,7 +97,7 @@ class Standing(Collector):
         if snapshot is None:
             return
         if self._bands[0] != snapshot.name:
-            self._bands = (snapshot.name, {b: snapshot.count(risk_band=b) for b in BANDS})
+            self._bands = (snapshot.name, {b: snapshot.count(Wanted(band=b)) for b in BANDS})
         bands = GaugeMetricFamily("puntuale_scores", "Scores that are read.", labels=["band"])
         for band, count in self._bands[1].items():
             bands.add_metric([band], count)
@@ -139,7 +140,10 @@ def routes(metrics: Metrics) -> APIRouter:
         summary="What the service measures of itself",
         response_class=Response,
         responses={
-            200: {"content": {"text/plain": {}}, "description": "Prometheus's text format"},
+            200: {
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+                "description": "Prometheus's text format",
+            },
             **declared(401, 403, 503),
         },
     )

@@ -6,7 +6,7 @@ from stored scores depends on. A door whose answer depends on more does not belo
 
 import hashlib
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,13 +35,13 @@ class NotModified:
         tag = self._tag(scope)
         if tag is None:
             return await self.app(scope, receive, send)
-        told = {"ETag": tag}
         if _names(Headers(scope=scope).getlist("if-none-match"), tag):
-            return await Response(status_code=304, headers=told)(scope, receive, send)
+            known = Response(status_code=304, headers={"ETag": tag})
+            return await known(scope, receive, send)
 
         async def tagged(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:
-                MutableHeaders(scope=message).update(told)
+                message["headers"] = [*message["headers"], (b"etag", tag.encode())]
             await send(message)
 
         await self.app(scope, receive, tagged)

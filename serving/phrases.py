@@ -194,6 +194,17 @@ def day(value: date, language: str, *, long: bool = False) -> str:
     return str(format_date(value, "d MMMM y" if long else "d MMM y", locale=locale(language)))
 
 
+def short_day(value: date, language: str) -> str:
+    """A day without its year, for the foot of a picture."""
+    return str(format_date(value, "d MMM", locale=locale(language)))
+
+
+def month(value: date, language: str) -> str:
+    """A month, with its year where the year begins."""
+    form = "LLL y" if value.month == 1 else "LLL"
+    return str(format_date(value, form, locale=locale(language)))
+
+
 def between(first: date, last: date, language: str) -> str:
     """The span of two days, without what they have in common said twice."""
     return str(format_interval(first, last, "yMMMd", locale=locale(language)))

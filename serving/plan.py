@@ -1,13 +1,14 @@
 """GET /v1/plan: the day's work, one contact for each customer within what the day holds."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
 from models.catalogue import Catalogue
-from pipelines.snapshot import Row, Snapshot
+from pipelines.lookup import Row
+from pipelines.snapshot import Snapshot
 from serving.answers import (
     Alternative,
     Answer,
@@ -22,8 +23,9 @@ from serving.invoices import InLanguage
 from serving.phrases import action_text, block_text
 from serving.problems import EVERY_ROUTE, Problem, declared
 from serving.strict_requests import StrictRoute
-from serving.worklist import ACTION_PATTERN, Cursor, Limit
+from serving.worklist import Cursor, Filtered, Limit, filtered, plan_page
 
+CustomerSort = Literal["worth", "open", "overdue", "risk", "probability", "name"]
 NO_PLAN = "This night was published without a plan: run `puntuale nightly`."
 
 
@@ -163,9 +165,10 @@ def routes(at_hand: AtHand) -> APIRouter:
         responses=declared(*EVERY_ROUTE),
     )
     async def get_plan(
-        action: Annotated[
-            str | None, Query(pattern=ACTION_PATTERN, examples=["reminder_1"])
-        ] = None,
+        wanted: Filtered,
+        sort: Annotated[
+            CustomerSort, Query(description="the most first; `worth` is the value of the contact")
+        ] = "worth",
         limit: Limit = 50,
         cursor: Cursor = "0",
         lang: InLanguage = None,
@@ -174,17 +177,16 @@ def routes(at_hand: AtHand) -> APIRouter:
         snapshot = at_hand.scores()
         if not snapshot.has_plan:
             raise Problem("no-scores", NO_PLAN)
-        start, total = int(cursor), snapshot.count_plan(action=action)
-        rows = snapshot.plan(limit=limit, offset=start, action=action)
-        end = start + len(rows)
+        with filtered():
+            found = plan_page(snapshot, wanted, start=int(cursor), limit=limit, sort=sort)
         said = at_hand.said_in(lang, snapshot)
         return JsonAnswer(
             {
                 **at_hand.provenance(snapshot),
                 **summary(snapshot),
-                "total": total,
-                "next_cursor": str(end) if rows and end < total else None,
-                "customers": [contact(row, **said) for row in rows],
+                "total": found.total,
+                "next_cursor": None if found.next_start is None else str(found.next_start),
+                "customers": [contact(row, **said) for row in found.rows],
             }
         )
 

@@ -1,4 +1,4 @@
-"""GET /v1/portfolio: what makes the night's risk, what has changed, and the KPIs of the day."""
+"""GET /v1/portfolio: what makes the night's risk, its change, KPIs, forecast and provisions."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -97,6 +97,44 @@ class Kpis(Answer):
     at_risk_share: float | None = Field(description="of the receivables, over 90 days late")
 
 
+class ForecastWeek(Answer):
+    """The cash of seven days, from what is open now."""
+
+    begins: date
+    expected: float
+    low: float = Field(description="8 times in 10 it is between this and `high`")
+    high: float
+
+
+class PastWeek(Answer):
+    """The cash that seven days brought, for whatever invoice."""
+
+    begins: date
+    received: float
+
+
+class CashForecast(Answer):
+    """What comes in over the next weeks of what is open; invoices still to come would add to it."""
+
+    as_of: date
+    open_amount: float
+    interval: float = Field(
+        examples=[0.8], description="how often the sum lies inside low and high"
+    )
+    weeks: list[ForecastWeek]
+    past_weeks: list[PastWeek]
+
+
+class Provision(Answer):
+    """A line of the provision matrix (IFRS 9, simplified approach), and the model's own figure."""
+
+    bucket: str = Field(examples=["days_31_60"], description="days past the due business day")
+    open_amount: float
+    rate: float | None = Field(description="past losses of such invoices; null: none has matured")
+    provision: float | None
+    expected_loss: float = Field(description="what the model expects to lose of the same invoices")
+
+
 class PortfolioRisk(Provenance):
     """The open invoices together: base_amount and the causes' amounts add up to late_amount."""
 
@@ -113,6 +151,8 @@ class PortfolioRisk(Provenance):
     compared_with: ComparedWith | None
     kpis: Kpis | None = Field(description="null for a night that noted none")
     kpis_before: list[Kpis] = Field(description="as of the first of each of the months before")
+    forecast: CashForecast | None = Field(description="null for a night that noted none")
+    provisions: list[Provision] = Field(description="by age; empty for a night that noted none")
 
 
 class Risks:
@@ -180,6 +220,41 @@ def kpis_of(noted: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"kpis": _kpis(noted["now"]), "kpis_before": [_kpis(of) for of in noted["history"]]}
 
 
+def forecast_of(noted: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The cash forecast that a night noted, in units."""
+    if noted is None:
+        return None
+    weeks = [
+        {
+            "begins": week["begins"],
+            **{name: units(week[f"{name}_cents"]) for name in ("expected", "low", "high")},
+        }
+        for week in noted["weeks"]
+    ]
+    past = [{"begins": of["begins"], "received": units(of["cents"])} for of in noted["received"]]
+    return {
+        "as_of": noted["as_of"],
+        "open_amount": units(noted["open_cents"]),
+        "interval": noted["interval"],
+        "weeks": weeks,
+        "past_weeks": past,
+    }
+
+
+def provisions_of(noted: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The provision matrix that a night noted, in units."""
+    return [
+        {
+            "bucket": of["bucket"],
+            "open_amount": units(of["open_cents"]),
+            "rate": of["rate"],
+            "provision": None if of["provision_cents"] is None else units(of["provision_cents"]),
+            "expected_loss": units(of["expected_loss_cents"]),
+        }
+        for of in noted
+    ]
+
+
 def _kpis(of: Mapping[str, Any]) -> dict[str, Any]:
     """One day's KPIs, amounts in units."""
     told = {name: value for name, value in of.items() if not name.endswith("_cents")}
@@ -223,11 +298,14 @@ def routes(at_hand: AtHand) -> APIRouter:
         """By reason, by likely cause and by warning, beside the night before."""
         snapshot = at_hand.scores()
         language = at_hand.said_in(lang, snapshot)["language"]
+        facts = snapshot.manifest["facts"]
         return JsonAnswer(
             {
                 **at_hand.provenance(snapshot),
                 **portfolio_risk(snapshot, risks, language),
-                **kpis_of(snapshot.manifest["facts"].get("kpis")),
+                **kpis_of(facts.get("kpis")),
+                "forecast": forecast_of(facts.get("forecast")),
+                "provisions": provisions_of(facts.get("provision", ())),
             }
         )
 

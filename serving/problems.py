@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "no-model": (503, "No model is loaded"),
     "records-away": (503, "The records cannot be read or written"),
     "no-scores": (503, "No scores have been published yet"),
+    "issuer-away": (503, "The issuer of tokens does not answer"),
 }
 STATUS_KIND = {status: kind for kind, (status, _) in reversed(list(KINDS.items()))}
 
@@ -247,16 +249,36 @@ def install(app: FastAPI) -> None:
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, StarletteHTTPException)
         kind = STATUS_KIND.get(error.status_code, "malformed-request")
+        headers = dict(error.headers or {})
+        if error.status_code == 405 and (methods := methods_of(request)):
+            headers["Allow"] = ", ".join(methods)
         return problem_response(
             kind,
             KINDS[kind][1] + ".",
             request_id=request_id_of(request.scope),
-            headers=error.headers,
+            headers=headers,
         )
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(StarletteHTTPException, on_http)
+
+
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+
+def methods_of(request: Request) -> list[str]:
+    """What an address answers: the route that refused a method knows only its own.
+
+    Files under a mount are asked for their methods themselves.
+    """
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+
+    def is_answered(method: str) -> bool:
+        scope = {"type": "http", "path": request.scope["path"], "method": method, "headers": []}
+        return any(route.matches(scope)[0] == Match.FULL for route in routes)
+
+    return [method for method in METHODS if is_answered(method)]
 
 
 def counted(faults: int) -> str:

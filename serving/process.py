@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pipelines.settings import Settings
 
+OBJECTS_BETWEEN_SEARCHES = 50_000  # the usual 700 is many searches in each scoring request
 GRACE_SECONDS = 20  # for what is under way when the process is told to end
 FIRST_SOCKET = 3  # where systemd puts a socket that it hands over
 
@@ -55,6 +56,7 @@ def service() -> "FastAPI":
     application = create_app(Settings())
     gc.collect()
     gc.freeze()  # what has been made so far stays: no request waits for a search through it
+    gc.set_threshold(OBJECTS_BETWEEN_SEARCHES)
     return application
 
 
@@ -62,11 +64,14 @@ def serve(settings: "Settings") -> None:
     """Answers until it is told to end (SIGTERM), with as many processes as the settings say.
 
     Where systemd hands over a socket that listens already, that one is used: it takes connections
-    while the service restarts.
+    while the service restarts. Raises SecretRefused rather than start with a secret that is none.
     """
     import uvicorn
 
     from serving.protocol import HEADER_BYTES
+    from serving.secret_check import require_secrets
+
+    require_secrets(settings)
 
     handed_over = os.environ.get("LISTEN_PID") == str(os.getpid())
     with ExitStack() as stack:

@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -22,6 +23,8 @@ RECEIVE_SECONDS = 5.0  # from the first byte of a request to its last
 RECEIVE_BYTES_A_SECOND = 64 * 1024  # a large body may take longer, at this pace
 READ_SECONDS = 10.0  # in which a client must take READ_BYTES of what waits for it, or all
 READ_BYTES = 64 * 1024
+DRAIN_SECONDS = 2.0  # in which a client that was answered early may finish what it was sending
+DRAIN_BYTES = 16 * 1024 * 1024  # and so much of it
 LINGER_SECONDS = 0.5  # what a silent connection has left when the process is to end
 HEADER_BYTES = 32 * 1024  # handed to h11, which otherwise takes 64 kB
 
@@ -56,11 +59,59 @@ def _refusal(request_id: str) -> bytes:
     ).encode()
 
 
+class CalmEnd:
+    """A transport that, closed while a client is still sending, lets it finish first.
+
+    Bytes that arrive at a closed socket make the system reset the connection, and the answer is
+    lost before the client has read it: a 401 or 413 must arrive although its body is not read.
+    """
+
+    def __init__(
+        self, transport: asyncio.Transport, is_sending: Callable[[], bool], *, seconds: float
+    ) -> None:
+        self._transport, self._is_sending, self._seconds = transport, is_sending, seconds
+        self._until: asyncio.TimerHandle | None = None
+        self._drained = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    @property
+    def is_draining(self) -> bool:
+        return self._until is not None
+
+    def is_closing(self) -> bool:
+        return self.is_draining or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self.is_closing() or not self._is_sending():
+            return self._transport.close()
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        loop = asyncio.get_running_loop()
+        self._until = loop.call_later(self._seconds, self._transport.close)
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def drain(self, data: bytes) -> None:
+        """Throws away what a client sends that was answered already."""
+        self._drained += len(data)
+        if self._drained > DRAIN_BYTES:
+            self._transport.close()
+
+    def ended(self) -> None:
+        if self._until is not None:
+            self._until.cancel()
+
+
 class DeadlineProtocol(H11Protocol):
     """HTTP/1.1 by h11; a request arrives in time, an answer is taken in time."""
 
+    transport: CalmEnd  # type: ignore[assignment]
     receive_seconds = RECEIVE_SECONDS
     read_seconds = READ_SECONDS
+    drain_seconds = DRAIN_SECONDS
     linger_seconds = LINGER_SECONDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -71,16 +122,20 @@ class DeadlineProtocol(H11Protocol):
         self._is_ending = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        calm = CalmEnd(transport, self._is_answered_early, seconds=self.drain_seconds)
+        super().connection_made(calm)  # type: ignore[arg-type]
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_expecting()
         if self._leaving is not None:
             self._leaving.cancel()
+        self.transport.ended()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_draining:
+            return self.transport.drain(data)
         if self._is_refused_unread(data):
             return
         self._received += len(data)
@@ -162,6 +217,12 @@ class DeadlineProtocol(H11Protocol):
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
+
+    def _is_answered_early(self) -> bool:
+        """Whether the client has its answer and is still sending."""
+        if self.conn.their_state is h11.ERROR:
+            return True
+        return self._is_idle() and self.conn.their_state is h11.SEND_BODY
 
     def _request_is_whole(self) -> bool:
         """Whether nothing of a request is still to come, or none was begun since the last."""

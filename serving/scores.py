@@ -10,17 +10,23 @@ from fastapi import APIRouter, Body, Request
 
 from models.bundle import Bundle
 from pipelines.ledger import Ledger
+from serving import quick_requests
 from serving.answers import JsonAnswer, Scores, invoice_score
 from serving.at_hand import AtHand, now
 from serving.limits import INVOICES_PER_REQUEST
 from serving.messages import EXAMPLE, ScoringRequest
 from serving.problems import EVERY_ROUTE, Fault, Problem, counted, declared
+from serving.quick_requests import PlainRequest
 from serving.request_ledger import ledger_of
-from serving.strict_requests import StrictRoute
+from serving.strict_requests import answered_quickly
 
 
 def routes(at_hand: AtHand) -> APIRouter:
-    router = APIRouter(tags=["scores"], route_class=StrictRoute)
+    async def quickly(http: Request) -> JsonAnswer | None:
+        plain = quick_requests.read(await http.body(), currency=at_hand.settings.currency)
+        return None if plain is None else await _answer(at_hand, plain, http)
+
+    router = APIRouter(tags=["scores"], route_class=answered_quickly(quickly))
 
     @router.post(
         "/v1/scores",
@@ -37,33 +43,42 @@ def routes(at_hand: AtHand) -> APIRouter:
         http: Request,
     ) -> JsonAnswer:
         """Stateless: nothing of the request is kept. Send each customer with all you know of it."""
-        model = at_hand.model
-        if model is None:
-            raise Problem("no-model", at_hand.model_missing)
+        _model(at_hand)  # without one nothing else is looked at
         ledger = ledger_of(request, currency=at_hand.settings.currency)
-        as_of = request.as_of or at_hand.today()
-        asked = request.invoice_ids
-        scored = await at_hand.places.run(
-            lambda: _score(at_hand, ledger, as_of, model, asked),
-            invoices=_about_open(ledger) if asked is None else len(asked),
-            is_gone=http.is_disconnected,
-        )
-        rows = _in_order(scored, ledger, asked)
-        said = at_hand.said_in(request.language)
-        return JsonAnswer(
-            {
-                "as_of": as_of,
-                "model_version": model.version,
-                "computed_at": now(),
-                "currency": at_hand.settings.currency,
-                "score_source": "model",
-                "stale": at_hand.is_model_stale,
-                "degraded": at_hand.model_fault is not None,
-                "invoices": [invoice_score(row, **said) for row in rows],
-            }
-        )
+        asked = PlainRequest(ledger, request.as_of, request.language, request.invoice_ids)
+        return await _answer(at_hand, asked, http)
 
     return router
+
+
+async def _answer(at_hand: AtHand, request: PlainRequest, http: Request) -> JsonAnswer:
+    model, ledger, asked = _model(at_hand), request.ledger, request.invoice_ids
+    as_of = request.as_of or at_hand.today()
+    scored = await at_hand.places.run(
+        lambda: _score(at_hand, ledger, as_of, model, asked),
+        invoices=_about_open(ledger) if asked is None else len(asked),
+        is_gone=http.is_disconnected,
+    )
+    rows = _in_order(scored, ledger, asked)
+    said = at_hand.said_in(request.language)
+    return JsonAnswer(
+        {
+            "as_of": as_of,
+            "model_version": model.version,
+            "computed_at": now(),
+            "currency": at_hand.settings.currency,
+            "score_source": "model",
+            "stale": at_hand.is_model_stale,
+            "degraded": at_hand.model_fault is not None,
+            "invoices": [invoice_score(row, **said) for row in rows],
+        }
+    )
+
+
+def _model(at_hand: AtHand) -> Bundle:
+    if at_hand.model is None:
+        raise Problem("no-model", at_hand.model_missing)
+    return at_hand.model
 
 
 def _about_open(ledger: Ledger) -> int:

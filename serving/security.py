@@ -5,25 +5,26 @@ Layers of plain ASGI: they answer before a byte of the body is read. Who may com
 """
 
 import re
-import uuid
-from collections.abc import Collection
+import secrets
+from collections.abc import Collection, Iterable
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.problems import refuse
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 HEADERS = 100  # of one request; browsers behind three proxies send about 40
 RANGES = (b"range", b"if-range")
-FRAMING = (b"content-length", b"transfer-encoding")
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+_PORT = re.compile(r":\d{1,5}$")
 
 PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
+    "img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
 # Swagger and Redoc start from a script inside their page; no data of the ledger is on it
@@ -65,69 +66,25 @@ def require_keys_off_loopback(*, has_keys: bool, host: str) -> None:
         )
 
 
-class RequestIds:
-    """The layer that gives each request an id: the client's own where it is a plain one."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        asked = Headers(scope=scope).get("x-request-id", "")
-        request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
-
-        header = (b"x-request-id", request_id.encode())
-
-        async def named(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], header]
-            await send(message)
-
-        await self.app(scope, receive, named)
+def careful_headers(path: str, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What tells browsers to run nothing, embed nothing and keep nothing of this answer."""
+    careful = DOCS_HEADERS if path in DOCS_PATHS else PAGE_HEADERS
+    says_what_is_kept = any(name == b"cache-control" for name, _ in given)
+    return careful if says_what_is_kept else careful + NOT_KEPT
 
 
-class SecurityHeaders:
-    """The layer that tells browsers to run nothing, embed nothing and keep nothing."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        careful = DOCS_HEADERS if scope["path"] in DOCS_PATHS else PAGE_HEADERS
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = message["headers"]
-                kept = () if any(name == b"cache-control" for name, _ in given) else NOT_KEPT
-                message["headers"] = [*given, *careful, *kept]
-            await send(message)
-
-        await self.app(scope, receive, guarded)
+def request_id_for(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The id of a request: the client's own where it is a plain one."""
+    for name, value in headers:
+        if name == b"x-request-id":
+            asked = value.decode("latin-1")
+            return asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(16)
+    return secrets.token_hex(16)
 
 
 class PlainHeads:
-    """The layer that refuses a head which two readers could understand differently (smuggling)."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        lengths = [name for name, _ in scope["headers"] if name in FRAMING]
-        if len(lengths) > 1 or len(scope["headers"]) > HEADERS:
-            detail = f"Send one length or chunks, and at most {HEADERS} headers."
-            close = {"Connection": "close"}
-            return await refuse(scope, receive, send, "malformed-request", detail, headers=close)
-        await self.app(scope, receive, send)
-
-
-class KnownHosts:
-    """The layer that answers only to the service's own names.
+    """The layer that refuses a head which two readers could understand differently (smuggling),
+    and answers only to the service's own names.
 
     A service without keys is reached from this machine alone; a page from elsewhere whose name
     points here (DNS rebinding) would come from this machine too, but calls us by the wrong name.
@@ -140,7 +97,16 @@ class KnownHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        named = [value for name, value in scope["headers"] if name == b"host"]
+        headers, lengths, named = scope["headers"], 0, []
+        for name, value in headers:
+            if name == b"host":
+                named.append(value)
+            elif name in FRAMING:
+                lengths += 1
+        if lengths > 1 or len(headers) > HEADERS:
+            detail = f"Send one length or chunks, and at most {HEADERS} headers."
+            close = {"Connection": "close"}
+            return await refuse(scope, receive, send, "malformed-request", detail, headers=close)
         if len(named) != 1 or not self.knows(named[0].decode("latin-1")):
             detail = "The Host header must name this service, once."
             return await refuse(scope, receive, send, "malformed-request", detail)
@@ -149,7 +115,7 @@ class KnownHosts:
     def knows(self, host: str) -> bool:
         if "*" in self.hosts:
             return bool(host)
-        name = re.sub(r":\d{1,5}$", "", host) if not host.endswith("]") else host
+        name = _PORT.sub("", host) if not host.endswith("]") else host
         return name.strip("[]").lower() in self.hosts
 
 

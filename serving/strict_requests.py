@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Coroutine
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from fastapi import Request, Response
@@ -20,6 +21,7 @@ from starlette.datastructures import Headers
 from serving.problems import Fault, Problem, counted, path_of
 
 JSON_TYPES = ("application/json", "application/problem+json")
+KEPT = 256  # verdicts on headers that clients send again and again
 
 
 class _NotStrictError(ValueError):
@@ -97,32 +99,60 @@ class StrictRoute(APIRoute):
             check_query(request, known)
             if reads_body:
                 check_content(request.headers)
-            return await handle(StrictRequest(request.scope, request.receive))
+            asked = StrictRequest(request.scope, request.receive)
+            return await self.quickly(asked) or await handle(asked)
 
         return strict
+
+    async def quickly(self, request: Request) -> Response | None:
+        """An answer that needs no message to be read; None where the usual way answers."""
+        return None
+
+
+Quickly = Callable[[Request], Coroutine[Any, Any, Response | None]]
+
+
+def answered_quickly(answer: Quickly) -> type[StrictRoute]:
+    """A route on which requests are answered in this way wherever it gives an answer."""
+
+    class QuickRoute(StrictRoute):
+        async def quickly(self, request: Request) -> Response | None:
+            return await answer(request)
+
+    return QuickRoute
 
 
 def check_accept(headers: Headers) -> None:
     """Refuses (406) a client that takes no JSON."""
-    accept = ",".join(headers.getlist("accept")) or "*/*"
+    if not _takes_json(",".join(headers.getlist("accept")) or "*/*"):
+        raise Problem("not-acceptable", "Ask for application/json.")
+
+
+@lru_cache(KEPT)
+def _takes_json(accept: str) -> bool:
     for choice in accept.split(","):
         kind, *parameters = _parts(choice)
         refused = any(re.fullmatch(r"q=0(\.0*)?", p) for p in parameters)
         if kind in ("*/*", "application/*", *JSON_TYPES) and not refused:
-            return
-    raise Problem("not-acceptable", "Ask for application/json.")
+            return True
+    return False
 
 
 def check_content(headers: Headers) -> None:
     """Refuses (415) a body that is compressed, or is not JSON in UTF-8."""
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem("unsupported-media-type", "Send the body without Content-Encoding.")
-    kind, *parameters = _parts(headers.get("content-type", ""))
+    if not _is_json(headers.get("content-type", "")):
+        raise Problem("unsupported-media-type", "Send Content-Type: application/json in UTF-8.")
+
+
+@lru_cache(KEPT)
+def _is_json(content_type: str) -> bool:
+    kind, *parameters = _parts(content_type)
     charsets = {
         p.removeprefix("charset=").strip('"') for p in parameters if p.startswith("charset=")
     }
-    if kind != "application/json" or not charsets <= {"utf-8", "utf8", "us-ascii"}:
-        raise Problem("unsupported-media-type", "Send Content-Type: application/json in UTF-8.")
+    return kind == "application/json" and charsets <= {"utf-8", "utf8", "us-ascii"}
 
 
 def _parts(value: str) -> list[str]:
@@ -131,6 +161,8 @@ def _parts(value: str) -> list[str]:
 
 def check_query(request: Request, known: set[str]) -> None:
     """Refuses (422) query parameters that the route does not have, or that are given twice."""
+    if not request.scope["query_string"]:
+        return
     given = [name for name, _ in request.query_params.multi_items()]
     faults = [
         Fault(path_of([name]), "unknown_parameter", _among(known), "a parameter of another name")

@@ -23,16 +23,23 @@ from serving.strict_requests import StrictRoute
 from serving.web_addresses import URL_CHARACTERS, AddressRefused, look_up, parse, resolve
 from serving.writes import IDEMPOTENCY, once
 
-Event = Literal["alert.raised", "scores.published"]
-WebhookId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["5f0c2b7e9d4a4b1e"])]
+Event = Literal["alert.raised", "night.failed", "scores.published"]
+WebhookId = Annotated[
+    str,
+    Path(
+        pattern="^[0-9a-f]{16}$", description="`id` of the webhook", examples=["5f0c2b7e9d4a4b1e"]
+    ),
+]
 EXAMPLE = {"url": "https://erp.example.com/puntuale", "events": ["alert.raised"]}
 
 
 class Wanted(Message):
     """Who wants to be told, and of what."""
 
-    url: Annotated[str, Field(min_length=1, max_length=URL_CHARACTERS)]
-    events: Annotated[list[Event], Field(min_length=1, max_length=2)]
+    url: Annotated[
+        str, Field(min_length=1, max_length=URL_CHARACTERS, pattern=r"^https?://[\x21-\x7e]+$")
+    ]
+    events: Annotated[list[Event], Field(min_length=1, max_length=3)]
 
 
 class Webhook(Answer):

@@ -1,22 +1,28 @@
-"""POST /v1/what-if: one open invoice as it is and with other facts, and what would have it paid."""
+"""POST /v1/what-if: one open invoice as it is and with other facts, and what would have it paid.
+
+With the history in the request, or of an invoice that last night scored from the rows it read.
+"""
 
 from dataclasses import fields
 from datetime import date
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Body
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 
 from models.bundle import Bundle
 from models.what_if import CAUSAL, Change
 from pipelines import what_if
 from pipelines.changes import CannotChange
 from pipelines.ledger import Ledger
+from pipelines.snapshot import Snapshot
 from pipelines.what_if import Asked, Compared, Counterfactual
+from serving import kept_rows
 from serving.answers import Answer, InvoiceScore, JsonAnswer, Provenance, Said, invoice_score, units
 from serving.at_hand import AtHand, now
-from serving.messages import EXAMPLE, Id, Message, Money, Number, ScoringRequest
+from serving.invoices import InvoiceId
+from serving.messages import EXAMPLE, Id, Language, Message, Money, Number, ScoringRequest
 from serving.phrases import cause_name, word
 from serving.problems import EVERY_ROUTE, Fault, Problem, counted, declared
 from serving.request_ledger import ledger_of
@@ -56,6 +62,19 @@ class WhatIfRequest(ScoringRequest):
         le=1,
         description="Look for the smallest change after which p_late_30 is at most this.",
     )
+
+
+class ChangeRequest(Message):
+    """What to see otherwise or bring about, of an invoice whose history is kept."""
+
+    change: ChangeMessage = Field(default_factory=ChangeMessage)
+    target: Number | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Look for the smallest change after which p_late_30 is at most this.",
+    )
+    language: Language | None = Field(default=None, description="Of the texts in the answer.")
 
 
 class Difference(Answer):
@@ -133,10 +152,7 @@ def routes(at_hand: AtHand) -> APIRouter:
             raise Problem("no-model", at_hand.model_missing)
         ledger = ledger_of(request, currency=at_hand.settings.currency)
         as_of = request.as_of or at_hand.today()
-        compared, smallest = await at_hand.places.run(
-            lambda: _answers(request, ledger, as_of, model),
-            invoices=3 if request.target is None else what_if.MOST_TRIED,
-        )
+        answered = await _worked_out(at_hand, ledger, as_of, model, request.invoice_ids[0], request)
         said = at_hand.said_in(request.language)
         return JsonAnswer(
             {
@@ -147,21 +163,89 @@ def routes(at_hand: AtHand) -> APIRouter:
                 "score_source": "model",
                 "stale": at_hand.is_model_stale,
                 "degraded": at_hand.model_fault is not None,
-                "before": invoice_score(compared.before, **said),
-                "after": _comparison(compared, said),
-                "counterfactual": smallest and _smallest(smallest, said),
+                **_told(*answered, said),
+            }
+        )
+
+    @router.post(
+        "/v1/what-if/{invoice_id:path}",
+        summary="What if, of an invoice that last night scored",
+        response_model=WhatIf,
+        response_class=JsonAnswer,
+        responses=declared(*EVERY_ROUTE),
+    )
+    async def post_what_if_of_invoice(
+        invoice_id: InvoiceId,
+        request: Annotated[
+            ChangeRequest,
+            Body(openapi_examples={"more time": {"value": {"change": {"more_days": 30}}}}),
+        ],
+    ) -> JsonAnswer:
+        """The same from the rows that last night read: no history has to be sent."""
+        snapshot, said = at_hand.scores(), at_hand.said_in(request.language)
+        answered = await of_kept(at_hand, snapshot, invoice_id, request)
+        return JsonAnswer(
+            {
+                **at_hand.provenance(snapshot),
+                "model_version": answered[0].before["model_version"],
+                "computed_at": now(),
+                "score_source": "model",
+                **_told(*answered, said),
             }
         )
 
     return router
 
 
-def _answers(
-    request: WhatIfRequest, ledger: Ledger, as_of: date, model: Bundle
+async def of_kept(
+    at_hand: AtHand, snapshot: Snapshot, invoice_id: str, request: ChangeRequest
 ) -> tuple[Compared, Counterfactual | None]:
-    day = int(np.datetime64(as_of).astype(int))
+    """The answers of the model at hand as of the night's day, from the rows that the night read.
+
+    Raises Problem: 404 where the invoice was not open then, 422 where the change does not fit it.
+    """
+    if at_hand.model is None:
+        raise Problem("no-model", at_hand.model_missing)
+    row = snapshot.get_invoice(invoice_id)
+    if row is None:
+        detail = f"No open invoice has this id in the scores of {snapshot.as_of}."
+        raise Problem("not-found", detail)
+    ledger = await run_in_threadpool(kept_rows.of_customer, at_hand, snapshot, row["customer_id"])
+    return await _worked_out(at_hand, ledger, snapshot.as_of, at_hand.model, invoice_id, request)
+
+
+async def _worked_out(
+    at_hand: AtHand,
+    ledger: Ledger,
+    as_of: date,
+    model: Bundle,
+    invoice_id: str,
+    request: WhatIfRequest | ChangeRequest,
+) -> tuple[Compared, Counterfactual | None]:
+    """The answers, in a place of their own."""
+    return await at_hand.places.run(
+        lambda: _answers(request, ledger, as_of, model, invoice_id),
+        invoices=3 if request.target is None else what_if.MOST_TRIED,
+    )
+
+
+def _told(compared: Compared, smallest: Counterfactual | None, said: Said) -> dict[str, Any]:
+    return {
+        "before": invoice_score(compared.before, **said),
+        "after": comparison(compared, said),
+        "counterfactual": smallest and _smallest(smallest, said),
+    }
+
+
+def _answers(
+    request: WhatIfRequest | ChangeRequest,
+    ledger: Ledger,
+    as_of: date,
+    model: Bundle,
+    invoice_id: str,
+) -> tuple[Compared, Counterfactual | None]:
     try:
-        asked = Asked.of(ledger, day, model, request.invoice_ids[0])
+        asked = Asked.of(ledger, kept_rows.day_number(as_of), model, invoice_id)
         compared = asked.compare(Change(**request.change.model_dump()))
     except CannotChange as refused:
         fault = Fault(_place(refused.field), "cannot_change", refused.expected, refused.found)
@@ -173,7 +257,7 @@ def _place(field: str) -> str:
     return {"invoice_id": "invoice_ids[0]", "change": "change"}.get(field, f"change.{field}")
 
 
-def _comparison(compared: Compared, said: Said) -> dict[str, Any]:
+def comparison(compared: Compared, said: Said) -> dict[str, Any]:
     language = said["language"]
     changed = compared.change.named
     readings = ["expectation", *(["not_an_effect"] if set(changed) & set(CAUSAL) else [])]
@@ -211,7 +295,7 @@ def _smallest(counterfactual: Counterfactual, said: Said) -> dict[str, Any]:
         "tried": counterfactual.tried,
         "found": found is not None,
         "text": word("what_if", code, said["language"]),
-        "comparison": found and _comparison(found, said),
+        "comparison": found and comparison(found, said),
     }
 
 

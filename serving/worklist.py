@@ -1,24 +1,26 @@
 """GET /v1/worklist: whom to contact, the action worth most first."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from pipelines.snapshot import Row, Snapshot, in_worklist_order
+from pipelines.lookup import Row
+from pipelines.snapshot import NotFiltered, Snapshot, Wanted
 from serving.answers import JsonAnswer, Worklist, invoice_score
 from serving.at_hand import AtHand
 from serving.invoices import InLanguage
-from serving.problems import EVERY_ROUTE, declared
+from serving.messages import ID_PATTERN
+from serving.problems import EVERY_ROUTE, Problem, declared
 from serving.strict_requests import StrictRoute
 
 ROWS_MAX = 200
-PLACES_MAX = 10**9  # no worklist is longer
+PLACES_MAX = 10**9 - 1  # nine digits: no worklist is longer
 
 Band = Literal["low", "medium", "high", "critical"]
 Signal = Literal[
@@ -44,21 +46,80 @@ def _plain_number(value: object) -> object:
 
 
 Limit = Annotated[
-    int, BeforeValidator(_plain_number), Query(ge=1, le=ROWS_MAX, description="rows in a page")
+    int, Query(ge=1, le=ROWS_MAX, description="rows in a page"), BeforeValidator(_plain_number)
 ]
 Cursor = Annotated[
     str,
     Query(pattern="^[0-9]{1,9}$", description="`next_cursor` of the page before", examples=["50"]),
 ]
 
+WithAction = Annotated[
+    str | None,
+    Query(
+        pattern=ACTION_PATTERN,
+        description="only with this action, a code of the catalogue",
+        examples=["reminder_1"],
+    ),
+]
 
-@dataclass(frozen=True)
-class Filters:
-    """Which rows of the worklist are wanted; None wants all."""
 
-    band: str | None = None
-    signal: str | None = None
-    action: str | None = None
+WithBand = Annotated[Band | None, Query(description="only in this band of risk")]
+WithSignal = Annotated[Signal | None, Query(description="only with this warning")]
+OfCompany = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=200,
+        pattern=ID_PATTERN,
+        description="only invoices of this company of yours, its company_code",
+        examples=["IT01"],
+    ),
+]
+OfCollector = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=200,
+        pattern=ID_PATTERN,
+        description="only customers that this collector looks after",
+        examples=["anna"],
+    ),
+]
+OpenAtLeast = Annotated[
+    int | None,
+    Query(
+        ge=1, le=PLACES_MAX, description="only with so much open, in whole units of the currency"
+    ),
+    BeforeValidator(_plain_number),
+]
+Containing = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=200,
+        pattern=ID_PATTERN,
+        description="only where the customer's name or id, or an invoice's id, contains this",
+        examples=["brambilla"],
+    ),
+]
+
+
+def wanted_of(
+    band: WithBand = None,
+    signal: WithSignal = None,
+    action: WithAction = None,
+    company: OfCompany = None,
+    collector: OfCollector = None,
+    min_open: OpenAtLeast = None,
+    q: Containing = None,
+) -> Wanted:
+    """The filters of a request, the same for every list."""
+    at_least = None if min_open is None else min_open * 100
+    return Wanted(band, signal, action, company, collector, at_least, q)
+
+
+Filtered = Annotated[Wanted, Depends(wanted_of)]
+InvoiceSort = Literal["worth", "open", "risk", "probability"]
 
 
 @dataclass(frozen=True)
@@ -70,33 +131,37 @@ class Page:
     start: int
     next_start: int | None
 
+    @classmethod
+    def of(cls, rows: list[Row], total: int, start: int) -> "Page":
+        """Where the next page starts follows from what this one holds."""
+        end = start + len(rows)
+        return cls(rows, total, start, end if rows and end < total else None)
 
-def page(snapshot: Snapshot, filters: Filters, *, start: int, limit: int) -> Page:
+
+def page(
+    snapshot: Snapshot, wanted: Wanted, *, start: int, limit: int, sort: str = "worth"
+) -> Page:
     """One page of the worklist under the filters, from a place in it on."""
-    if filters.signal is None:
-        band, action = filters.band, filters.action
-        rows = snapshot.worklist(limit=limit, offset=start, risk_band=band, action=action)
-        total = snapshot.count(risk_band=band, action=action)
-    else:
-        ids = _with_signal(snapshot.scores(), filters)
-        found = [snapshot.get_invoice(invoice_id) for invoice_id in ids[start : start + limit]]
-        rows, total = [row for row in found if row is not None], len(ids)
-    end = start + len(rows)
-    return Page(rows, total, start, end if end < total and rows else None)
+    rows = snapshot.worklist(wanted, limit=limit, offset=start, sort=sort)
+    return Page.of(rows, snapshot.count(wanted), start)
 
 
-def _with_signal(scores: pa.Table, filters: Filters) -> list[str]:
-    """The invoices under the filters that carry the signal, in the order of the worklist."""
-    codes = pc.struct_field(pc.list_flatten(scores["signals"]), "code")
-    carriers = pc.list_parent_indices(scores["signals"]).filter(pc.equal(codes, filters.signal))
-    scores = scores.take(carriers.unique())
-    if filters.band is not None:
-        scores = scores.filter(pc.equal(scores["risk_band"], filters.band))
-    if filters.action is not None:
-        codes_taken = pc.struct_field(scores["action"], "code")
-        scores = scores.filter(pc.equal(codes_taken, filters.action))
-    ids: list[str] = in_worklist_order(scores)["invoice_id"].to_pylist()
-    return ids
+def plan_page(
+    snapshot: Snapshot, wanted: Wanted, *, start: int, limit: int, sort: str = "worth"
+) -> Page:
+    """One page of the day's plan under the filters, from a place in it on."""
+    rows = snapshot.plan(wanted, limit=limit, offset=start, sort=sort)
+    return Page.of(rows, snapshot.count_plan(wanted), start)
+
+
+@contextmanager
+def filtered() -> Iterator[None]:
+    """A Problem (503) where the night that is read keeps too little to filter by."""
+    try:
+        yield
+    except NotFiltered as older:
+        detail = f"{str(older).capitalize()}: run `puntuale nightly`."
+        raise Problem("no-scores", detail) from None
 
 
 def routes(at_hand: AtHand) -> APIRouter:
@@ -110,18 +175,18 @@ def routes(at_hand: AtHand) -> APIRouter:
         responses=declared(*EVERY_ROUTE),
     )
     async def get_worklist(
-        band: Annotated[Band | None, Query()] = None,
-        signal: Annotated[Signal | None, Query()] = None,
-        action: Annotated[
-            str | None, Query(pattern=ACTION_PATTERN, examples=["reminder_1"])
-        ] = None,
+        wanted: Filtered,
+        sort: Annotated[
+            InvoiceSort, Query(description="the most first; `worth` is the value of its action")
+        ] = "worth",
         limit: Limit = 50,
         cursor: Cursor = "0",
         lang: InLanguage = None,
     ) -> JsonAnswer:
-        """The action worth most first, then the value at risk."""
+        """The action worth most first, then the value at risk, unless `sort` says otherwise."""
         snapshot = at_hand.scores()
-        found = page(snapshot, Filters(band, signal, action), start=int(cursor), limit=limit)
+        with filtered():
+            found = page(snapshot, wanted, start=int(cursor), limit=limit, sort=sort)
         said = at_hand.said_in(lang, snapshot)
         return JsonAnswer(
             {

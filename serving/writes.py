@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,13 +32,18 @@ IDEMPOTENCY = {
 Write = Callable[[sa.Connection, Writer], dict[str, Any]]
 
 
-async def once(request: Request, records: RecordsAtHand, body: bytes, write: Write) -> Response:
+async def once(
+    request: Request, records: RecordsAtHand, body: bytes, write: Write, *, key: str | None = None
+) -> Response:
     """What the write answers, done once however often the request comes with its key.
+
+    The key is that of the header, unless one is named.
 
     The write, its line in the audit log and the answer are kept together, or not at all.
     """
     writer = Writer(caller_of(request).name, datetime.now(UTC), request_id_of(request.scope))
-    asked = _asked(request, writer.name, body)
+    given = request.headers.getlist(HEADER) if key is None else [key]
+    asked = _asked(request, given, writer.name, body)
 
     def work() -> tuple[Reply, bool]:
         with records.writing() as connection:
@@ -66,8 +71,7 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-def _asked(request: Request, owner: str, body: bytes) -> Asked | None:
-    given = request.headers.getlist(HEADER)
+def _asked(request: Request, given: Sequence[str], owner: str, body: bytes) -> Asked | None:
     if not given:
         return None
     if len(given) > 1 or not _KEY.fullmatch(given[0]):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import must_run
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.trained import Trained
@@ -15,6 +16,10 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 # Test processes share the cores: LightGBM's threads would wait for each other, seven times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The same code gets the same verdict; EXAMPLES=... draws anew each time, as `make fuzz` does.
+settings.register_profile("repeatable", derandomize="EXAMPLES" not in os.environ)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -177,8 +177,9 @@ def ledger_rows(draw: st.DrawFn) -> Rows:
         promise["promised_date"] = draw(_maybe(st.just(promise["made_on"] + 10), none=1))
     asked = st.sampled_from(["reminder_1", "call", "statement"])
     actions = draw(_of_invoices(invoices, "performed_on", {"action_code": asked}, 4))
-    for action in actions:
-        action["customer_id"] = customers[0]
+    owner = {invoice["invoice_id"]: invoice["customer_id"] for invoice in invoices}
+    for action in actions:  # what is read in about another's invoice goes into quarantine
+        action["customer_id"] = owner[action["invoice_id"]]
     limits = [
         {
             "customer_id": draw(st.sampled_from(customers)),

@@ -9,7 +9,7 @@ import pytest
 import pipelines
 from pipelines import forms
 
-COMPILED = ("as_of", "ordering", "settling", "streaming")
+COMPILED = ("as_of", "ordering", "settling", "streaming", "window")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ DOCS = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
     ["compose.yaml", "Dockerfile", "docs/deployment.md", *(f"deploy/{u.name}" for u in UNITS)],
 )
 def test_every_variable_that_is_named_is_a_setting(path):
-    named = set(re.findall(r"PUNTUALE_[A-Z_]*[A-Z]", (ROOT / path).read_text(encoding="utf-8")))
+    named = set(re.findall(r"PUNTUALE_[A-Z0-9_]*[A-Z]", (ROOT / path).read_text(encoding="utf-8")))
     assert named - {"PUNTUALE_NAME"} <= SETTINGS | OF_COMPOSE
 
 
@@ -86,6 +86,26 @@ def test_a_unit_says_what_systemd_needs(unit):
         assert section["User"] != "root"
         command = shlex.split(section["ExecStart"])
         assert command[0].endswith("/bin/puntuale")
-        assert command[1] in ("serve", "nightly")
+        assert command[1] in ("serve", "nightly", "schedule", "overdue", "backup")
     if kind == "Timer":
         assert unit.with_suffix(".service") in UNITS
+
+
+def test_f33_every_library_is_installed_by_the_hash_it_was_chosen_by():
+    locked = (ROOT / "requirements.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in locked.splitlines() if line and not line.startswith("#")]
+    assert len(lines) > 100
+    assert [line for line in lines if "--hash=sha256:" not in line] == []
+    for path in ("Dockerfile", "Makefile"):
+        text = (ROOT / path).read_text(encoding="utf-8")
+        installs = [line for line in text.splitlines() if "install" in line and "-r req" in line]
+        assert installs
+        assert all("--require-hashes" in line for line in installs)
+
+
+@pytest.mark.parametrize("name", ["puntuale-nightly.service", "puntuale.service"])
+def test_f35_what_a_unit_started_ends_with_it(name):
+    unit = (ROOT / "deploy" / name).read_text(encoding="utf-8")
+    kind = re.search("^KillMode=(.+)$", unit, re.MULTILINE)
+    assert kind is not None
+    assert kind[1] in ("control-group", "mixed"), "no process outlives its unit"

@@ -1,6 +1,7 @@
-"""How many ledgers the property tests of the features draw: few in every run, many when asked.
+"""How often a test tries: little in every run, much when asked.
 
-`EXAMPLES=1000 python -m pytest ...` is the thorough run; docs/benchmarks.md has the whole command.
+`EXAMPLES=1000 python -m pytest ...` draws so many ledgers; docs/benchmarks.md has the command.
+`THOROUGH=1 python -m pytest tests/faults ...` has every fault as often as docs/faults.md says.
 """
 
 import os
@@ -8,3 +9,7 @@ import os
 
 def examples(usual: int) -> int:
     return int(os.environ.get("EXAMPLES", usual))
+
+
+def often(usual: int, *, thorough: int) -> int:
+    return thorough if os.environ.get("THOROUGH") else usual

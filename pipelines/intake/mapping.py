@@ -6,7 +6,9 @@
 import codecs
 import tomllib
 from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -73,6 +75,7 @@ class Mapping:
     form: Format
     currency: str | None
     parts: tuple[Part, ...]
+    watermark: Dictionary[str, str] = field(default_factory=dict)  # table -> when a row changed
 
 
 def shipped() -> list[str]:
@@ -95,7 +98,13 @@ def load(mapping: str | Path) -> Mapping:
 
 
 # What each key of a mapping may hold.
-_TOP: dict[str, type] = {"title": str, "currency": str, "format": dict, "rows": list}
+_TOP: dict[str, type] = {
+    "title": str,
+    "currency": str,
+    "format": dict,
+    "watermark": dict,
+    "rows": list,
+}
 _FORMAT: dict[str, type] = {
     "encoding": str,
     "separator": str,
@@ -146,9 +155,10 @@ class _Reader:
         form = self._form(told.get("format", {}))
         rows = enumerate(told.get("rows", []), 1)
         parts = tuple(self._part(part, f"rows {n}") for n, part in rows)
+        watermark = self._watermark(told.get("watermark", {}), parts)
         if self.faults:
             raise IntakeRefused([f"{self.file_name}: {fault}" for fault in self.faults])
-        return Mapping(name, form, told.get("currency"), parts)
+        return Mapping(name, form, told.get("currency"), parts, watermark)
 
     def _checked(self, given: Any, kinds: dict[str, type], where: str) -> dict[str, Any]:
         """The keys that are known and hold what they should; the others are faults."""
@@ -181,6 +191,27 @@ class _Reader:
         if len(told.get("separator", ",")) != 1:
             self.faults.append("[format]: separator must be one character")
         return Format(**{**told, "nulls": frozenset(map(str, told.get("nulls", ())))})
+
+    def _watermark(self, given: Dictionary[str, Any], parts: Sequence[Part]) -> dict[str, str]:
+        """The column of each table; a part that looks at other rows than its own is read whole."""
+        for table, column in given.items():
+            if not isinstance(column, str):
+                self.faults.append(f"[watermark]: {table} must name a column, got: {column!r}")
+            if parts and not any(fnmatch(table, part.file) for part in parts):
+                self.faults.append(f"[watermark]: no rows come from {table}")
+            for number, part in enumerate(parts, 1):
+                links = [link for link in (part.join, part.without) if link]
+                counted = any(origin.occurrence for origin in part.columns.values())
+                if fnmatch(table, part.file) and (links or counted):
+                    self.faults.append(
+                        f"[watermark]: {table} can only be read whole: rows {number} joins it "
+                        "with other rows or counts its ids"
+                    )
+                if any(link.file == table for link in links):
+                    self.faults.append(
+                        f"[watermark]: {table} can only be read whole: rows {number} looks it up"
+                    )
+        return dict(given)
 
     def _decimal(self, told: Dictionary[str, Any], where: str) -> None:
         if told.get("decimal", ".") not in (".", ","):

@@ -15,6 +15,7 @@ BLOCK = 100  # customers drawn together: fixed, so that none depends on how many
 
 COUNTRIES = ("IT", "DE", "FR", "ES")
 LANGUAGES = ("it", "de", "fr", "es")
+COLLECTORS = ("anna", "bruno", "carla")
 SEGMENTS = ("micro", "small", "medium", "large", "public")
 RATE_BY_SEGMENT = np.array([1.2, 2.4, 4.5, 10.0, 3.0])  # invoices a month
 AMOUNT_BY_SEGMENT_EUR = np.array([420.0, 950.0, 2_200.0, 5_200.0, 2_600.0])  # a usual invoice

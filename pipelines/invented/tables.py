@@ -74,6 +74,7 @@ def _customers(block: Block, until: int, wanted: int) -> dict[str, pa.Array]:
         "customer_since": dates(c.since_day[who], (gap < 0.5) | (gap > 0.55)),
         "group_id": where_known(group, c.group[who] >= 0),
         "segment": labels(people.SEGMENTS, c.segment[who]),
+        "collector": labels(people.COLLECTORS, c.number[who] % len(people.COLLECTORS)),
         "terms_code": where_known(labels([t.code for t in TERMS], c.terms[who]), gap < 0.98),
         "payment_method": labels(people.METHODS, c.method[who]),
         "language": labels(people.LANGUAGES, c.country[who]),

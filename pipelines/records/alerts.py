@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -66,7 +67,38 @@ def raise_new(connection: sa.Connection, snapshot: Snapshot, *, at: datetime) ->
     if connection.dialect.name == "postgresql":  # of two nights at once the second waits
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(7083224)"))
     as_of = snapshot.as_of.isoformat()
-    standing = standing_in(snapshot.scores())
+    new, seen = _parted(connection, standing_in(snapshot.scores()), as_of)
+    _see(connection, seen, as_of)
+    ids = _insert(connection, new, as_of=as_of, at=at)
+    writer = Writer(NIGHT, at)
+    if ids:
+        audit.note(connection, writer, "alerts raised", as_of, {"alerts": len(ids)})
+    _queue(connection, snapshot, ids, at)
+    return ids
+
+
+def would_raise(url: str, scores: pa.Table, *, as_of: date) -> list[Warned]:
+    """The warnings of a night that would be new alerts; nothing is raised."""
+    standing = standing_in(scores)
+    file = sa.make_url(url).database
+    if url.startswith("sqlite") and not Path(file or "").exists():
+        return standing
+    with closing(open_database(url)) as database, database.reading() as connection:
+        return _parted(connection, standing, as_of.isoformat())[0]
+
+
+def raised_on(url: str, as_of: date) -> list[dict[str, Any]]:
+    """The alerts that a day's night raised, the most value first, whatever was said of them."""
+    order = (alerts.c.value_cents.desc(), alerts.c.id)
+    asked = sa.select(alerts).where(alerts.c.as_of == as_of.isoformat()).order_by(*order)
+    with closing(open_database(url)) as database, database.reading() as connection:
+        return [_told(row) for row in connection.execute(asked).mappings()]
+
+
+def _parted(
+    connection: sa.Connection, standing: Sequence[Warned], as_of: str
+) -> tuple[list[Warned], list[int]]:
+    """The warnings that are no alert yet, and the ids of the alerts that the others are."""
     known = _known(connection)
     before = connection.execute(
         sa.select(sa.func.max(alerts.c.last_seen)).where(alerts.c.last_seen < as_of)
@@ -79,13 +111,7 @@ def raise_new(connection: sa.Connection, snapshot: Snapshot, *, at: datetime) ->
             new.append(warned)
         else:
             seen.append(same)
-    _see(connection, seen, as_of)
-    ids = _insert(connection, new, as_of=as_of, at=at)
-    writer = Writer(NIGHT, at)
-    if ids:
-        audit.note(connection, writer, "alerts raised", as_of, {"alerts": len(ids)})
-    _queue(connection, snapshot, ids, at)
-    return ids
+    return new, seen
 
 
 def standing_in(scores: pa.Table) -> list[Warned]:

@@ -22,6 +22,8 @@ BUSY_SECONDS = 4  # a writer waits for another so long; a request must be answer
 STATEMENT_SECONDS = 30
 POOL_SECONDS = 4  # waiting for a free connection
 _MIGRATIONS = Path(__file__).with_name("migrations")
+_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class RecordsAway(RuntimeError):  # noqa: N818 - the name says what happened
@@ -29,7 +31,7 @@ class RecordsAway(RuntimeError):  # noqa: N818 - the name says what happened
 
 
 class RecordsDamaged(RuntimeError):  # noqa: N818 - the name says what happened
-    """The database's own check found a fault; restore the last back-up."""
+    """The database's file is damaged: `puntuale restore` brings the last back-up."""
 
 
 class Database:
@@ -55,18 +57,21 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 yield connection.execution_options(**options)
-        except (sa.exc.OperationalError, sa.exc.TimeoutError, sa.exc.InterfaceError) as fault:
+        except sa.exc.TimeoutError as fault:
             raise RecordsAway(_why(fault)) from fault
+        except sa.exc.DBAPIError as fault:
+            if _is_damage(fault):
+                raise RecordsDamaged(_why(fault)) from fault
+            if isinstance(fault, _AWAY):
+                raise RecordsAway(_why(fault)) from fault
+            raise
 
     def check(self) -> None:
         """Raises RecordsDamaged where SQLite finds its file damaged; PostgreSQL checks itself."""
         if self.engine.dialect.name != "sqlite":
             return
-        try:
-            with self.reading() as connection:
-                found = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
-        except sa.exc.DatabaseError as fault:
-            raise RecordsDamaged(_why(fault)) from fault
+        with self.reading() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
         if found != ["ok"]:
             raise RecordsDamaged("; ".join(str(line) for line in found[:5]))
 
@@ -91,7 +96,7 @@ def open_database(url: str) -> Database:
     engine = make_engine(url)
     try:
         upgrade(engine)
-    except (sa.exc.OperationalError, sa.exc.TimeoutError, sa.exc.InterfaceError) as fault:
+    except (*_AWAY, sa.exc.TimeoutError) as fault:
         raise RecordsAway(_why(fault)) from fault
     except sa.exc.DatabaseError as fault:
         raise RecordsDamaged(_why(fault)) from fault
@@ -120,18 +125,18 @@ def make_engine(url: str) -> sa.Engine:
     )
 
 
-def upgrade(engine: sa.Engine) -> None:
-    """Bring the tables up to this version's; several processes may try at once."""
+def upgrade(engine: sa.Engine, *, to: str | None = None) -> None:
+    """Bring the tables up to this version's, or to a migration's; several processes may try."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    newest = ScriptDirectory.from_config(config).get_current_head()
+    newest = to or ScriptDirectory.from_config(config).get_current_head()
     with engine.connect() as connection, connection.begin():
         if MigrationContext.configure(connection).get_current_revision() == newest:
             return
         if engine.dialect.name == "postgresql":  # SQLite's transaction holds the only lock already
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7083220)"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to or "head")
 
 
 def moment(at: datetime) -> str:
@@ -150,6 +155,11 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     # that takes the lock at once waits its turn
     is_read = connection.get_execution_options().get("is_read")
     connection.exec_driver_sql("BEGIN" if is_read else "BEGIN IMMEDIATE")
+
+
+def _is_damage(fault: sa.exc.DBAPIError) -> bool:
+    """Whether SQLite found a page that is none of its own; the low byte is the kind of error."""
+    return getattr(fault.orig, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
 def _why(fault: Exception) -> str:

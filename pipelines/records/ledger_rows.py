@@ -6,7 +6,7 @@ next revision and the one before it stays, so that a past day is answered as it 
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -37,14 +37,22 @@ class Verdict:
 
 
 def put(
-    connection: sa.Connection, table: str, rows: Sequence[Checked], *, at: datetime
+    connection: sa.Connection,
+    table: str,
+    rows: Sequence[Checked],
+    *,
+    at: datetime,
+    source: str | None = None,
 ) -> list[Verdict]:
-    """Keep the good rows and hold the others; of one key sent twice the last row stands."""
+    """Keep the good rows and hold the others; of one key sent twice the last row stands.
+
+    `source` is the one that the rows were pulled from; not given: somebody sent them in.
+    """
     received_at = moment(at)
     if connection.dialect.name == "postgresql":  # one writer a table; SQLite has one anyhow
         lock = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:table, 7083223))")
         connection.execute(lock, {"table": table})
-    in_force = dict(_in_force(connection, table, [r.key for r in rows if r.key and not r.faults]))
+    latest = dict(_latest(connection, table, [r.key for r in rows if r.key and not r.faults]))
     verdicts: list[Verdict] = []
     kept: list[dict[str, object]] = []
     held: list[dict[str, object]] = []
@@ -53,11 +61,11 @@ def put(
             held.append(_held(table, row, received_at))
             verdicts.append(Verdict(row.key, "held", row.faults))
             continue
-        revision, content = in_force.get(row.key, (0, None))
+        revision, content = latest.get(row.key, (0, None))
         if content == row.content:
             verdicts.append(Verdict(row.key, "unchanged"))
             continue
-        in_force[row.key] = (revision + 1, row.content)
+        latest[row.key] = (revision + 1, row.content)
         kept.append(
             {
                 "ledger_table": table,
@@ -66,16 +74,37 @@ def put(
                 "received_at": received_at,
                 "replaced_at": None,
                 "content": row.content,
+                "source": source,
             }
         )
-        verdicts.append(Verdict(row.key, "revised" if revision else "accepted"))
+        verdicts.append(Verdict(row.key, "accepted" if content is None else "revised"))
     _replace(connection, table, kept, received_at)
     _release(connection, table, [v.key for v in verdicts if v.key and v.status != "held"], at)
     if kept:
         connection.execute(ledger_rows.insert(), kept)
+    if source is not None:  # a pull brings the same row again each time
+        held = list(_not_waiting(connection, table, held))
     if held:
         connection.execute(held_rows.insert(), held)
     return verdicts
+
+
+def end_absent(
+    connection: sa.Connection, table: str, *, source: str, present: Collection[str], at: datetime
+) -> tuple[int, int]:
+    """End the rows that were pulled from this source and are not there any more.
+
+    How many they are, and how many of this source were in force before.
+    """
+    query = sa.select(ledger_rows.c.row_key).where(
+        ledger_rows.c.ledger_table == table,
+        ledger_rows.c.source == source,
+        ledger_rows.c.replaced_at.is_(None),
+    )
+    keys = connection.execute(query).scalars().all()
+    absent = [key for key in keys if key not in present]
+    _end(connection, table, absent, moment(at))
+    return len(absent), len(keys)
 
 
 def read_tables(connection: sa.Connection, *, as_of: date | None = None) -> dict[str, Raw]:
@@ -148,19 +177,37 @@ def _held(table: str, row: Checked, received_at: str) -> dict[str, object]:
     }
 
 
-def _in_force(
-    connection: sa.Connection, table: str, keys: Sequence[str]
-) -> Iterator[tuple[str, tuple[int, str]]]:
-    for part in _parts(keys):
-        query = sa.select(
-            ledger_rows.c.row_key, ledger_rows.c.revision, ledger_rows.c.content
-        ).where(
-            ledger_rows.c.ledger_table == table,
-            ledger_rows.c.replaced_at.is_(None),
-            ledger_rows.c.row_key.in_(part),
+def _not_waiting(
+    connection: sa.Connection, table: str, held: Sequence[dict[str, object]]
+) -> Iterator[dict[str, object]]:
+    """Rows that are not held already as they are."""
+    known = set()
+    for part in _parts([str(row["content"]) for row in held]):
+        query = sa.select(held_rows.c.content).where(
+            held_rows.c.ledger_table == table,
+            held_rows.c.released_at.is_(None),
+            held_rows.c.content.in_(part),
         )
-        for key, revision, content in connection.execute(query):
-            yield key, (revision, content)
+        known |= set(connection.execute(query).scalars())
+    for row in held:
+        if row["content"] not in known:
+            known.add(str(row["content"]))
+            yield row
+
+
+def _latest(
+    connection: sa.Connection, table: str, keys: Sequence[str]
+) -> Iterator[tuple[str, tuple[int, str | None]]]:
+    """The last revision of each key, and its content where it is in force."""
+    row = ledger_rows.c
+    for part in _parts(keys):
+        query = sa.select(row.row_key, row.revision, row.content, row.replaced_at).where(
+            row.ledger_table == table, row.row_key.in_(part)
+        )
+        for key, revision, content, replaced_at in connection.execute(
+            query.order_by(row.row_key, row.revision)
+        ):
+            yield key, (revision, None if replaced_at else content)
 
 
 def _replace(
@@ -171,7 +218,11 @@ def _replace(
     for row in kept:
         if row is not last[row["row_key"]]:
             row["replaced_at"] = received_at
-    for part in _parts([str(key) for key in last]):
+    _end(connection, table, [str(key) for key in last], received_at)
+
+
+def _end(connection: sa.Connection, table: str, keys: Sequence[str], at: str) -> None:
+    for part in _parts(keys):
         connection.execute(
             ledger_rows.update()
             .where(
@@ -179,7 +230,7 @@ def _replace(
                 ledger_rows.c.replaced_at.is_(None),
                 ledger_rows.c.row_key.in_(part),
             )
-            .values(replaced_at=received_at)
+            .values(replaced_at=at)
         )
 
 

@@ -19,7 +19,7 @@ Cell = str | int | float | Decimal | bool | None
 KEYS: dict[str, tuple[str, ...]] = {
     "customers": ("customer_id",),
     "invoices": ("invoice_id", "instalment_no"),
-    "payments": ("payment_id",),
+    "payments": ("payment_id", "invoice_id"),
     "credit_notes": ("credit_note_id",),
     "disputes": ("dispute_id",),
     "promises": ("promise_id",),
@@ -28,7 +28,12 @@ KEYS: dict[str, tuple[str, ...]] = {
     "actions": ("action_id",),
     "legal_events": ("customer_id", "kind", "dated_on"),
 }
-_MAY_LACK = {"instalment_no", "provider"}  # of a key: an invoice is usually its only instalment
+# Of a key: an invoice is usually its only instalment, and a payment may name no invoice.
+_MAY_LACK = {
+    ("invoices", "instalment_no"),
+    ("external_ratings", "provider"),
+    ("payments", "invoice_id"),
+}
 _FORM = Format(decimal=".", date="%Y-%m-%d")
 
 
@@ -110,17 +115,20 @@ def _text(value: Cell) -> str | None:
 
 def _key(table: str, row: Mapping[str, str | None]) -> str | None:
     parts = [row[name] for name in KEYS[table]]
-    lacks = any(p is None and n not in _MAY_LACK for n, p in zip(KEYS[table], parts, strict=True))
+    lacks = any(
+        part is None and (table, name) not in _MAY_LACK
+        for name, part in zip(KEYS[table], parts, strict=True)
+    )
     return None if lacks else "\x1f".join((part or "").strip() for part in parts)
 
 
 def _key_faults(table: str, row: Mapping[str, str | None]) -> list[RowFault]:
     """A row that nothing names could be counted twice when it is sent twice."""
-    required = {c.name for c in TABLES[table].columns if c.required}
+    required = {(table, c.name) for c in TABLES[table].columns if c.required}
     return [
         RowFault(name, "missing_key", "", f"a value in {name}, by which the row is known again")
         for name in KEYS[table]
-        if row[name] is None and name not in _MAY_LACK | required
+        if row[name] is None and (table, name) not in _MAY_LACK | required
     ]
 
 

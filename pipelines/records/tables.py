@@ -44,6 +44,7 @@ ledger_rows = _table(
     _text("received_at"),
     _text("replaced_at", required=False),
     _text("content"),
+    _text("source", required=False),  # the source that it was pulled from; empty: it was sent in
     sa.UniqueConstraint("ledger_table", "row_key", "revision"),
     sa.Index("ix_ledger_rows_in_force", "ledger_table", "replaced_at"),
 )
@@ -59,6 +60,26 @@ held_rows = _table(
     _text("content"),
     _text("faults"),
     sa.Index("ix_held_rows_waiting", "released_at", "id"),
+)
+
+# How far each table of a source was pulled: the next pull begins there, less an overlap.
+watermarks = _table(
+    "watermarks",
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("source_table", sa.Text, primary_key=True),
+    _text("watermark"),
+    _text("moved_at"),
+)
+
+# The files of a folder that were imported: each content once.
+pulled_files = _table(
+    "pulled_files",
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    _number("size"),
+    _text("modified"),
+    _text("sha256"),
+    _text("imported_at"),
 )
 
 # What a request with an Idempotency-Key was answered, to be answered again.
@@ -116,6 +137,18 @@ alerts = _table(
     _text("last_seen", required=False),  # the last night on which the warning stood
     sa.UniqueConstraint("code", "customer_id", "invoice_id", "since"),
     sa.Index("ix_alerts_by_state", "state", "as_of", "value_cents"),
+)
+
+# What was last done about a customer, or until when it was put off: the worklist shows it.
+customer_marks = _table(
+    "customer_marks",
+    sa.Column("customer_id", sa.Text, primary_key=True),
+    _text("kind"),
+    _text("subject"),  # the action's code, or the invoice that is promised
+    _text("until", required=False),
+    _text("made_on"),
+    _text("changed_at"),
+    _text("changed_by"),
 )
 
 webhooks = _table(

@@ -22,7 +22,7 @@ from pipelines.records.audit import Writer
 from pipelines.records.database import moment
 from pipelines.records.tables import deliveries, webhooks
 
-EVENTS = ("alert.raised", "scores.published")
+EVENTS = ("alert.raised", "night.failed", "scores.published")
 SECRET_PREFIX = "whsec_"
 FIRST_WAIT = timedelta(seconds=30)  # before the second attempt; each wait doubles the one before
 LONGEST_WAIT = timedelta(hours=12)

@@ -1,7 +1,7 @@
 """The contest: every policy lives the same year of the same company, and doing nothing too."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -16,7 +16,7 @@ from pipelines.simulation import reactions as truths
 from pipelines.simulation import rivals, year
 from pipelines.simulation.company import YEAR_DAYS, Company
 from pipelines.simulation.day import DoNothing, Policy
-from pipelines.simulation.ours import Oracle, Ours
+from pipelines.simulation.ours import HintedOracle, Oracle, Ours
 from pipelines.simulation.reactions import Reactions
 from pipelines.simulation.trial import TrialYear
 from pipelines.simulation.year import Outcome
@@ -27,11 +27,13 @@ TEAM = """[capacity]
 phone = [120, "minutes"]
 letter = [10, "pieces"]
 pec = [10, "pieces"]
+[economics]
+attention_eur = 16
 """
-ATTENTION_EUR = 16.0  # what each contact is said to cost in later attention; to plan with, not paid
 LOSS_SHARE = 0.5  # of what is open after 180 days; the catalogue says 0.35 to 0.7 as time goes by
 LEARNED, PRIORS, MEANS, ORACLE = "ours_learned", "ours_priors", "true_means", "oracle"
-OURS = (PRIORS, LEARNED, MEANS, ORACLE)
+HINTED = "hinted_oracle"
+OURS = (PRIORS, LEARNED, MEANS, HINTED, ORACLE)
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Contest:
     trial_share: float  # of the year's worth under priors, what the year of trial was worth
     scores: Mapping[str, Score]
 
-    def share_of_oracle(self, policy: str) -> float:
-        return self.scores[policy].net_eur / self.scores[ORACLE].net_eur
+    def share_of_oracle(self, policy: str, oracle: str = ORACLE) -> float:
+        return self.scores[policy].net_eur / self.scores[oracle].net_eur
 
     @property
     def best_rule(self) -> str:
@@ -79,18 +81,18 @@ def run(
     catalogue, rates = Catalogue.parse(TEAM), ReferenceRates.load()
     company = companies.found(seed, customers=customers)
     truth = truths.draw(company, catalogue)
-    ours = attentive(catalogue)
     policies: dict[str, Policy] = {
         name: rivals.Rule(catalogue, wish) for name, wish in rivals.RULES.items()
     }
-    policies[PRIORS] = Ours(ours, rates)
+    policies[PRIORS] = Ours(catalogue, rates)
     decisions, trial_share = 0, float("nan")
     if learn:
         tell("a year of trial")
-        effects, decisions, trial_share = _learned(seed, customers, days, ours, rates, truth)
-        policies[LEARNED] = Ours(ours, rates, effects)
-    policies[MEANS] = Ours(ours, rates, true_means(truth, catalogue))
-    policies[ORACLE] = Oracle(ours, rates, truth)
+        effects, decisions, trial_share = _learned(seed, customers, days, catalogue, rates, truth)
+        policies[LEARNED] = Ours(catalogue, rates, effects)
+    policies[MEANS] = Ours(catalogue, rates, true_means(truth, catalogue))
+    policies[HINTED] = HintedOracle(catalogue, rates, truth)
+    policies[ORACLE] = Oracle(catalogue, rates, truth)
 
     nothing = year.run(company, truth, catalogue, DoNothing(), days=days)
     scores = {}
@@ -99,15 +101,6 @@ def run(
         lived = year.run(company, truth, catalogue, policy, days=days)
         scores[name] = score(name, company, catalogue, lived, nothing)
     return Contest(seed, customers, len(company.customer), decisions, trial_share, scores)
-
-
-def attentive(catalogue: Catalogue, attention_eur: float = ATTENTION_EUR) -> Catalogue:
-    """The catalogue of a company that knows it is heard less the more it speaks."""
-    dearer = (
-        replace(a, cost_eur=a.cost_eur + attention_eur) if a.contact else a
-        for a in catalogue.actions
-    )
-    return replace(catalogue, actions=tuple(dearer))
 
 
 def true_means(truth: Reactions, catalogue: Catalogue) -> EffectTable:
@@ -157,7 +150,7 @@ def _learned(
     lived = year.run(first, truth, catalogue, trial, days=days)
     log = trial.log(lived, as_of=days)
     as_of = date(2025, 1, 1) + timedelta(days=days)
-    learned = learned_effects.learn(log, Catalogue.parse(TEAM), as_of=as_of)
+    learned = learned_effects.learn(log, catalogue, as_of=as_of)
     nothing = year.run(first, truth, catalogue, DoNothing(), days=days)
     usual = year.run(first, truth, catalogue, Ours(catalogue, rates), days=days)
     kept, full = (score("", first, catalogue, of, nothing).net_eur for of in (lived, usual))

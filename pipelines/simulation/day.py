@@ -71,6 +71,7 @@ class Day:
             expected_days_late=self.age + stays * np.exp(0.5 * company.noise[rows]),
             disputed_cents=np.where(self.disputed, self.open_cents, 0),
             last_contact_day=self.last_contact,
+            recent_contacts=self.fatigue,
             has_contract=company.has_contract[rows],
             has_delivery_proof=company.has_contract[rows],
             worst_signal=company.worst_signal[self.customer],

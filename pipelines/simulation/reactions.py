@@ -24,8 +24,7 @@ WEAKER = 0.9  # actions do a little less than the catalogue believes, on average
 COMPANY_SPREAD = 0.25  # ... which differ by this (of the logarithm)
 CHANNEL_SPREAD = 0.4  # a customer's own liking of a channel, beside that of being contacted at all
 LEAST_BOOST, MOST_BOOST, MOST_FREED = 0.05, 25.0, 0.95
-FATIGUE = 0.30  # each recent contact takes this (of the logarithm) from the next one's effect ...
-FORGOTTEN_DAYS = 14.0  # ... and is half forgotten after so long
+FATIGUE_SPREAD = 0.3  # companies differ by this (of the logarithm) in how fast customers tire
 FATIGUE_EUR = 1.5  # what a contact costs with the customer besides, for each recent one
 _ROUNDS, _HALVINGS = 4, 22
 
@@ -40,6 +39,11 @@ class Reactions:
     days: Floats  # the mean effects that they stand for
     unpaid: Floats
     liking: Floats  # (customers, actions): factor on both, 1 on average
+    fatigue: float  # each recent contact takes this (of the logarithm) from the next one's effect
+
+    def heard(self, recent_contacts: Floats) -> Floats:
+        """The share of a contact's effect that is left after recent ones."""
+        return np.exp(-self.fatigue * recent_contacts)
 
     def of(
         self, place: npt.NDArray[np.int64], kind: npt.NDArray[np.int64], strength: Floats
@@ -76,7 +80,14 @@ def draw(company: Company, catalogue: Catalogue) -> Reactions:
     of_action = own[:, [channels.index(action.channel) for action in actions]]
     liking = np.column_stack([np.ones(company.customers), company.patience[:, None] * of_action])
     codes = ("wait", *(action.code for action in actions))
-    return Reactions(codes, boost, freed, days, unpaid, liking)
+    return Reactions(codes, boost, freed, days, unpaid, liking, _fatigue(company, catalogue))
+
+
+def _fatigue(company: Company, catalogue: Catalogue) -> float:
+    """How fast this company's customers tire: drawn around what the catalogue believes of it."""
+    random = np.random.default_rng([company.seed, 98])
+    believed = -np.log1p(-catalogue.economics.heard_less)
+    return float(believed * random.lognormal(-(FATIGUE_SPREAD**2) / 2, FATIGUE_SPREAD))
 
 
 def _drawn(prior: Effect, z: float) -> float:

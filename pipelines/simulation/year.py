@@ -20,7 +20,7 @@ from pipelines.simulation.company import (
 )
 from pipelines.simulation.day import FIRST_DAY, Day, Orders, Policy
 from pipelines.simulation.paying import BOOST_DAYS, Flow, Outlook
-from pipelines.simulation.reactions import FATIGUE, FATIGUE_EUR, FORGOTTEN_DAYS, Reactions
+from pipelines.simulation.reactions import FATIGUE_EUR, Reactions
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -119,7 +119,9 @@ class _Course:
         moved = orders.effective > 0
         rows, place = day.rows[moved], orders.effective[moved]
         company, customer = self.company, self.company.customer[rows]
-        strength = self.reactions.liking[customer, place] * heard(self.fatigue[customer])
+        strength = self.reactions.liking[customer, place] * self.reactions.heard(
+            self.fatigue[customer]
+        )
         boost, freed = self.reactions.of(place, company.kind[customer], strength)
         at_work = np.where(self.boost_until[rows] > day.number, self.boost[rows], 1.0)
         self.boost[rows] = np.where(boost >= 1, np.maximum(boost, at_work), boost)
@@ -146,7 +148,7 @@ class _Course:
         self.settled[paid] = day.number + 1
         offered = np.where(self.fee_until[paid] > day.number, self.fee[paid], 0.0)
         self.given_up[paid] = offered * self.company.open_cents[paid] / 100
-        self.fatigue *= 0.5 ** (1 / FORGOTTEN_DAYS)
+        self.fatigue *= 0.5 ** (1 / self.catalogue.economics.forgotten_days)
         self.today = day.number + 1
 
     def outcome(self) -> Outcome:
@@ -202,11 +204,6 @@ class _Course:
             if action.contact and whom.any():
                 self.last_contact[whom] = FIRST_DAY + day.number
                 self.fatigue[whom] += 1
-
-
-def heard(fatigue: Floats) -> Floats:
-    """The share of a contact's effect that is left after recent ones."""
-    return np.exp(-FATIGUE * fatigue)
 
 
 def _hidden(company: Company) -> Floats:

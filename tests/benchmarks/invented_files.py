@@ -1,7 +1,8 @@
 """Invented ledgers as Parquet files, a bucket of customers in each: ours and the peers' columns.
 
-Only what every engine can follow is kept: invoices and their payments. Peers get whole numbers for
-ids, rolled due dates and clean amounts; we read the ledger's own text ids.
+Only what every engine can follow is kept: invoices and their payments, with due dates rolled and
+clean amounts. We and one line of Polars read the ledger's own text ids; the other peers are given
+whole numbers for them.
 """
 
 from pathlib import Path

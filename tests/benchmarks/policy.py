@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.simulation import contest, rivals
-from pipelines.simulation.contest import LEARNED, MEANS, ORACLE, PRIORS, Contest
+from pipelines.simulation.contest import HINTED, LEARNED, MEANS, ORACLE, PRIORS, Contest
 
 OUT = Path("build/bench/policy.json")
 
@@ -23,8 +23,8 @@ OUT = Path("build/bench/policy.json")
 def figures(contests: Sequence[Contest]) -> dict[str, float]:
     """The figures of the targets, as means over seeds of each seed's own share."""
 
-    def mean_share(policy: str) -> float:
-        return statistics.fmean(c.share_of_oracle(policy) for c in contests)
+    def mean_share(policy: str, oracle: str = ORACLE) -> float:
+        return statistics.fmean(c.share_of_oracle(policy, oracle) for c in contests)
 
     def in_all(policy: str) -> float:
         return sum(c.scores[policy].net_eur for c in contests)
@@ -40,6 +40,9 @@ def figures(contests: Sequence[Contest]) -> dict[str, float]:
         "share_of_oracle_learned": mean_share(LEARNED),
         "share_of_oracle_prior": mean_share(PRIORS),
         "share_of_oracle_true_means": mean_share(MEANS),
+        "share_of_oracle_hinted": mean_share(HINTED),
+        "share_of_hinted_oracle_learned": mean_share(LEARNED, HINTED),
+        "share_of_hinted_oracle_prior": mean_share(PRIORS, HINTED),
         "share_of_oracle_best_rule": statistics.fmean(
             c.share_of_oracle(c.best_rule) for c in contests
         ),
@@ -72,9 +75,9 @@ def show(contests: Sequence[Contest]) -> None:
         contacts = statistics.fmean(s.contacts_per_customer for s in scores)
         share = statistics.fmean(c.share_of_oracle(name) for c in contests)
         print(f"{name:24}", *(f"{x:8.1f}" for x in (*per, contacts)), f"{100 * share:8.1f} %")
-    print("\nseed   priors  learned  true means  best rule, of the oracle")
+    print("\nseed   priors  learned  true means  hinted  best rule, of the oracle")
     for c in contests:
-        shares = [100 * c.share_of_oracle(p) for p in (PRIORS, LEARNED, MEANS, c.best_rule)]
+        shares = [100 * c.share_of_oracle(p) for p in (PRIORS, LEARNED, MEANS, HINTED, c.best_rule)]
         print(f"{c.seed:4}", *(f"{x:8.1f}" for x in shares), " ", c.best_rule)
 
 

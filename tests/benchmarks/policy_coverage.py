@@ -72,7 +72,7 @@ def learned_effects(seed: int) -> list[tuple[str, bool]]:
     """Effects shrunk to priors that are right on average: truths are drawn from them."""
     truth = world.drawn_truth(seed, world.PRIOR_GAINS)
     drawn = world.draw(seed, gains=truth)
-    learned = shrinkage.shrink(effects.estimate(drawn.log, "days"), world.PRIOR_GAINS)
+    learned = shrinkage.shrink(effects.estimate(drawn.log, "days"), {"days": world.PRIOR_GAINS})
     return [
         (
             "effect.learned.days",

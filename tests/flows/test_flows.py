@@ -51,6 +51,7 @@ told = {"first": dataclasses.asdict(first), "trained": dataclasses.asdict(traine
 print(json.dumps(told, default=str))
 """
 TASKS = {  # how often each runs
+    "pull what is new": 2,
     "read the ledger": 2 + 2 + 1,
     "look at the model that answers": 2,
     "learn": 2,
@@ -60,6 +61,7 @@ TASKS = {  # how often each runs
     "learn what actions change": 2,
     "score what is open": 2,
     "publish": 2,
+    "report the night": 2,
     "replay an origin": 2,
     "leak test": 1,
     "judge": 1,

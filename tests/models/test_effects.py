@@ -107,3 +107,13 @@ def test_tossed_decisions_go_before_watched_ones_where_there_are_enough() -> Non
 def test_the_same_log_gives_the_same_estimates() -> None:
     first, again = (effects.estimate(world.draw(9, **SMALL).log, "days", folds=2) for _ in "12")
     assert first == again
+
+
+def test_a_share_of_a_handful_of_unpaid_invoices_is_not_told() -> None:
+    few = world.draw(3, customers=100, each=4).log
+    rare = few.outcomes["unpaid"] * (np.random.default_rng(1).random(len(few)) < 0.3)
+    log = replace(few, outcomes={"unpaid": rare})
+    lacking = [e.lacking for e in effects.estimate(log, "unpaid", measure="share")]
+    assert any("too few would have stayed unpaid" in why for why in lacking)
+    # days are told from the same decisions: it is not the overlap that is lacking
+    assert all(e.is_identified for e in effects.estimate(few, "days"))

@@ -276,6 +276,16 @@ def test_exploration_keeps_within_the_day_whatever_it_draws() -> None:
         assert told.used["email"] <= 10
 
 
+def test_a_reserve_too_short_for_the_longest_call_still_tries_short_ones() -> None:
+    cases = some_cases(11, n=400, customer=np.arange(400), do_not_contact=False)
+    trial = Trial(exploration_share=0.05)  # 18 of 360 minutes: one call, no settlement
+    told = planned(cases, trial=trial, capacity={"phone": Limit(360, "minutes")})
+    call, settlement = told.codes.index("call"), told.codes.index("settlement")
+    tried = (told.chances > 0) & (told.chances < 1 - trial.exploration_share - 0.01)
+    assert tried[:, call].any()
+    assert not tried[:, settlement].any()
+
+
 def test_a_portfolio_of_nothing_has_an_empty_plan() -> None:
     told = planned(some_cases(1).take(np.zeros(0, np.int64)))
     assert len(told.customer) == len(told.effective) == 0

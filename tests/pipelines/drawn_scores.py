@@ -10,6 +10,7 @@ SCHEMA = pa.schema(
     [
         ("invoice_id", pa.string()),
         ("customer_id", pa.string()),
+        ("company_code", pa.string()),
         ("as_of", pa.date32()),
         ("open_cents", pa.int64()),
         *((f"p_late_{h}", pa.float64()) for h in (0, 30, 60, 90)),
@@ -51,6 +52,7 @@ def _row(i: int, as_of: date, shift: int, version: str) -> dict[str, object]:
     return {
         "invoice_id": f"INV-{i:05}",
         "customer_id": f"C-{i // 2:04}",
+        "company_code": None,
         "as_of": as_of,
         "open_cents": 10_000 + i,
         **{f"p_late_{h}": first * (1 - h / 300) for h in (0, 30, 60, 90)},

@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,14 @@ def die_at(step: int) -> None:
 
 
 def forked(work: Callable[[], None]) -> int:
+    """Starts the work in a process of its own, which ends with it, well or with code 1."""
     if child := os.fork():
         return child
-    work()
+    try:
+        work()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
     os._exit(0)
 
 

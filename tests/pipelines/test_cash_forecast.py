@@ -70,3 +70,38 @@ def test_a_ledger_with_next_to_nothing_open_is_forecast(trained: Trained, custom
     )
     assert told.shocks == cash_forecast.Shocks()
     assert (told.cash.expected_cents >= 0).all()
+
+
+def test_what_a_night_notes_is_the_forecast_in_whole_cents_and_what_the_last_weeks_brought(
+    trained: Trained,
+) -> None:
+    told = cash_forecast.forecast(trained.ledger, trained.model, as_of=trained.as_of)
+    noted = cash_forecast.noted(trained.ledger, trained.model, as_of=trained.as_of)
+
+    assert [week["begins"] for week in noted["weeks"][:2]] == ["2026-07-01", "2026-07-08"]
+    expected = [week["expected_cents"] for week in noted["weeks"]]
+    assert expected == pytest.approx(told.cash.expected_cents, abs=0.5)
+    assert all(week["low_cents"] <= week["high_cents"] for week in noted["weeks"])
+    assert noted["received"][-1]["begins"] == "2026-06-24"
+    assert sum(week["cents"] for week in noted["received"]) > 0
+
+
+def test_the_cash_of_past_weeks_is_payments_less_returns_by_day() -> None:
+    day = 20_000
+    ledger = Ledger.of(
+        customers={"customer_id": ["A"]},
+        invoices={
+            "invoice_id": ["one", "two"],
+            "customer_id": ["A"] * 2,
+            "issue_date": [day - 90] * 2,
+            "due_date": [day - 60] * 2,
+            "amount_cents": [10_000, 5_000],
+        },
+        payments={
+            "invoice_id": ["one", "two", "one", "one"],
+            "paid_on": [day - 1, day - 8, day, day - 60],  # the third is not known yet
+            "amount_cents": [2_000, 5_000, 700, 100],  # the last is older than the weeks
+            "returned_on": [None, day - 2, None, None],
+        },
+    )
+    assert cash_forecast.received(ledger, as_of=day).tolist() == [*[0] * 6, 5_000, -3_000]

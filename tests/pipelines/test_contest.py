@@ -36,6 +36,17 @@ def test_a_challenger_that_loses_to_one_of_them_stays_where_it_is(better: str) -
     assert any(f"loses to the {better.replace('_', ' ')} (issue)" in why for why in verdict.why)
 
 
+def test_f28_a_challenger_that_knows_too_much_stays_where_it_is() -> None:
+    known = contest(challenger=0, champion=0, customer_curve=0)
+    leaked = {**known.said, CHALLENGER: 0.8 * known.said[CHALLENGER] + 0.2 * known.y}
+    verdict = decide(replace(known, said=leaked))
+
+    assert not verdict.promoted
+    assert any(why.startswith("too good to be believed: AUC +0.") for why in verdict.why)
+    first = replace(known, said={name: p for name, p in leaked.items() if name != CHAMPION})
+    assert decide(first).promoted, "without a champion there is no jump"
+
+
 def test_losing_within_the_noise_is_not_losing() -> None:
     assert decide(contest(challenger=0.03, champion=0, customer_curve=0)).promoted
 

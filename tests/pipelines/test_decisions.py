@@ -118,12 +118,29 @@ def test_what_the_customer_does_not_hear_of_is_no_contact() -> None:
     assert last.tolist() == [BASE + 44, BASE + 45]  # what the catalogue does not know counts
 
 
+def test_contacts_fade_and_count_once_a_day() -> None:
+    text = """
+    actions   customer_id  invoice_id  action_code     performed_on
+              A            one         reminder_1      46
+              A            two         reminder_1      46
+              A            one         limit_review    50
+              A            one         call            60
+              B            other       statement       32
+              B            other       wait            50
+    """
+    known = standing(text)  # as of day 60
+    half_life = Catalogue.load().economics.forgotten_days
+    assert half_life == 14
+    assert known.recent_contacts(Catalogue.load()) == pytest.approx([0.5, 0.25])
+
+
 def test_a_ledger_without_cases_has_nothing_standing() -> None:
     known = standing("")
     assert not known.disputed_cents.any()
     assert not known.unallocated_cents.any()
     assert (known.promise_day == NO_DAY).all()
     assert (known.last_contact_day(Catalogue.load()) == NO_DAY).all()
+    assert not known.recent_contacts(Catalogue.load()).any()
 
 
 def decided(trained: Trained, **more: list[dict[str, Any]]) -> dict[str, Any]:
@@ -199,3 +216,21 @@ def test_actions_fall_on_a_working_day_of_the_customer(trained: Trained) -> None
         (row,) = score(to_ledger(rows), weekend, trained.bundle, invoices=["C1-012"]).to_pylist()
         assert row["as_of"].weekday() >= 5
         assert row["action"]["on"].weekday() < 5
+
+
+@pytest.mark.parametrize(
+    ("code", "claim_eur", "over_terms", "notes"),
+    [
+        ("messa_in_mora", 50_000, False, ["negotiation_compulsory"]),  # up to 50,000: D.L. 132/2014
+        ("negoziazione_assistita", 50_000, True, ["terms_over_limit", "negotiation_compulsory"]),
+        ("messa_in_mora", 50_001, False, []),
+        ("decreto_ingiuntivo", 9_000, False, []),  # art. 3(3): not before an order for payment
+        ("call", 9_000, True, ["terms_over_limit"]),
+        ("wait", 9_000, False, []),
+    ],
+)
+def test_what_the_law_adds_depends_on_the_step_and_the_claim(
+    code: str, claim_eur: int, over_terms: bool, notes: list[str]
+) -> None:
+    told = decisions.legal_notes(code, over_terms=over_terms, claim_cents=100 * claim_eur)
+    assert told == notes

@@ -1,5 +1,7 @@
 """Bad data that gets as far as training and scoring, row by row of what must not break us."""
 
+import os
+import time
 import tracemalloc
 from dataclasses import replace
 from typing import Any
@@ -16,6 +18,7 @@ from pipelines import backtest, features, landmarks
 from pipelines.features import Peers
 from pipelines.ledger import Ledger
 from pipelines.scoring import score
+from tests.thorough import examples
 from tests.trained import Trained, payer
 
 
@@ -119,17 +122,27 @@ def one_customer(invoices: int, trained: Trained) -> Ledger:
     )
 
 
-def test_a85_one_customers_history_costs_memory_in_step_with_its_length(trained: Trained) -> None:
-    peaks = {}
-    for invoices in (4_000, 16_000):
+def test_a85_one_customers_history_costs_memory_and_time_in_step_with_its_length(
+    trained: Trained,
+) -> None:
+    """EXAMPLES=1000 asks about a million invoices, and looks at the processor's time as well."""
+    fewer, more, is_thorough = 4_000, 16_000, "EXAMPLES" in os.environ
+    if is_thorough:
+        fewer, more = 100 * examples(1_000), 1_000 * examples(1_000)
+    seconds, peaks = {}, {}
+    for invoices in (fewer, more):
         ledger = one_customer(invoices, trained)
         wanted = [f"F{i:07}" for i in range(invoices - 100, invoices)]
-        tracemalloc.start()
+        began = time.process_time()
         table = score(ledger, trained.as_of, trained.bundle, invoices=wanted)
+        seconds[invoices] = time.process_time() - began
+        assert table.num_rows > 50
+        tracemalloc.start()
+        score(ledger, trained.as_of, trained.bundle, invoices=wanted)
         peaks[invoices] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert table.num_rows > 50
-    assert peaks[16_000] < 5 * peaks[4_000]
+    assert peaks[more] < 1.25 * more / fewer * peaks[fewer]
+    assert not is_thorough or seconds[more] < 12 * seconds[fewer], seconds
 
 
 def test_a85_the_curve_looks_at_the_last_invoices_only(trained: Trained) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from models import bundle
 from models.bundle import BundleRefused
-from pipelines import kpis, night, portfolio_risk, reading
+from pipelines import kpis, night, portfolio_risk, reading, scoring
 from pipelines.gate import PublishRefused
 from pipelines.job import Job, day_number
+from pipelines.kept_ledgers import KeptLedgers
 from pipelines.night import Night, NoModelYet
 from pipelines.reading import TooMuchQuarantined
 from pipelines.records import alerts
@@ -70,6 +71,21 @@ def test_the_manifest_says_which_ledger_and_which_model_answered(
     assert facts["computed_at"] == "2026-07-01T02:00:00+00:00"
     assert facts["currency"] == "EUR"
     assert facts["model_files"] == dict(bundle.check(small_company.trained_bundle()).files)
+
+
+def test_the_night_keeps_the_ledger_that_it_read(
+    settings: Settings, published: Night, intake: Intake
+) -> None:
+    kept = KeptLedgers(settings.ledgers_folder)
+    snapshot = ScoreStore(settings.scores_folder).snapshot(published.snapshot)
+    row = snapshot.worklist(limit=1)[0]
+
+    assert kept.names() == [snapshot.manifest["facts"]["ledger"]]
+    own = kept.of_customer(kept.names()[0], row["customer_id"])
+    model = bundle.champion(settings.models_folder)
+    assert model is not None
+    again = scoring.score(own, day_number(AS_OF), model, invoices=[row["invoice_id"]])
+    assert again.to_pylist() == [row]
 
 
 def test_the_manifest_says_which_causes_make_the_portfolios_risk(

@@ -84,11 +84,23 @@ def holds_when_repeated(rows: Rows, as_of: int, of: Scores = scores) -> bool:
     return bool(of(ledger, as_of, asked).equals(once) and one_by_one)
 
 
+def holds_when_customers_are_alone(rows: Rows, as_of: int, of: Scores = scores) -> bool:
+    """Each customer's own part of the ledger gives the customer's rows."""
+    asked, ledger = list(askable(rows, as_of)), to_ledger(rows)
+    parts = [
+        of(ledger.of_customers(pa.array([customer])), as_of, asked)
+        for customer in sorted({row["customer_id"] for row in rows["invoices"]})
+    ]
+    whole = of(ledger, as_of, asked)
+    return bool(pa.concat_tables([whole[:0], *parts]).sort_by("invoice_id").equals(whole))
+
+
 RELATIONS = [
     holds_when_the_future_is_deleted,
     holds_when_the_extreme_is_inserted,
     holds_when_rows_and_ids_are_permuted,
     holds_when_repeated,
+    holds_when_customers_are_alone,
 ]
 
 

@@ -377,3 +377,32 @@ def test_quickbooks_payments_are_dated_through_their_lines(shared):
     assert intake.counts["payments"] == {"read": 23, "accepted": 12, "quarantined": 11}
     assert intake.ledger.invoices.num_rows == 5
     assert reconciled(intake)
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ("", ""),
+        (
+            '[[rows]]\nfrom = "bills"\ninto = "customers"\ncolumns = { customer_id = "C" }',
+            "no rows",
+        ),
+        (
+            '[[rows]]\nfrom = "items"\ninto = "customers"\n'
+            'columns = { customer_id = { column = "C", occurrence = true } }',
+            "read whole: rows 1 joins it",
+        ),
+        (
+            '[[rows]]\nfrom = "bills"\ninto = "customers"\ncolumns = { customer_id = "C" }\n'
+            'join = { file = "items", on = "C", to = "C" }',
+            "read whole: rows 1 looks it up",
+        ),
+    ],
+)
+def test_a_watermark_is_refused_where_a_part_of_a_table_would_not_do(tmp_path, rows, fault):
+    own = plan(tmp_path, f'[watermark]\nitems = "changed_at"\n{rows}\n')
+    if not fault:
+        assert mapping.load(own).watermark == {"items": "changed_at"}
+        return
+    with pytest.raises(IntakeRefused, match=fault):
+        mapping.load(own)

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from models.horizons import PROBABILITY_COLUMNS
 from pipelines.gate import Portfolio, PublishRefused
-from pipelines.snapshot import SnapshotDamaged
+from pipelines.snapshot import SnapshotDamaged, Wanted
 from pipelines.store import RunOvertaken, ScoreStore, StoreBusy
 from tests.pipelines.drawn_scores import AS_OF, drawn_scores
 
@@ -90,9 +91,9 @@ def test_the_worklist_starts_with_the_action_worth_most(store: ScoreStore) -> No
 
     first, then = snapshot.worklist(limit=2), snapshot.worklist(limit=2, offset=2)
     assert [row["invoice_id"] for row in first + then] == [f"INV-0000{i}" for i in (9, 8, 7, 6)]
-    waiting = snapshot.worklist(action="wait")
+    waiting = snapshot.worklist(Wanted(action="wait"))
     assert [row["invoice_id"] for row in waiting] == ["INV-00008", "INV-00004", "INV-00000"]
-    assert snapshot.count(action="wait", risk_band="low") == 3
+    assert snapshot.count(Wanted(action="wait", band="low")) == 3
     assert snapshot.count() == 10
 
 
@@ -208,6 +209,22 @@ def test_a_night_must_hold_what_the_ledger_says_is_open(store: ScoreStore) -> No
         publish(store, scores[:3], portfolio=Portfolio(ids, total))
 
 
+def test_f14_f27_a_night_that_tells_nothing_apart_is_refused_unless_it_never_did(
+    store: ScoreStore,
+) -> None:
+    good = publish(store, drawn_scores(200))
+    alike = drawn_scores(200, shift=1)
+    for column in PROBABILITY_COLUMNS:
+        at = alike.schema.get_field_index(column)
+        alike = alike.set_column(at, alike.schema.field(at), pa.array([0.25] * 60 + [0.5] * 140))
+
+    with pytest.raises(PublishRefused, match="70% of the invoices have the very same prob"):
+        publish(store, alike)
+    assert store.current_name() == good
+    fresh = ScoreStore(store.root.with_name("fresh"))  # a portfolio of equal invoices is one too
+    assert publish(fresh, alike) != publish(fresh, alike.slice(1))
+
+
 def test_all_faults_are_told_at_once(store: ScoreStore) -> None:
     bad = put(put(drawn_scores(), "p_late_0", 0, 2.0), "model_version", 1, None)
 
@@ -272,6 +289,18 @@ def test_only_the_last_snapshots_are_kept_and_the_one_that_is_read(store: ScoreS
 
     assert gone == names[1:3]
     assert store.names() == sorted([names[0], *names[3:]])
+
+
+def test_what_killed_runs_left_is_swept_beside_the_nights_too(store: ScoreStore) -> None:
+    name = publish(store, drawn_scores())
+    records = store.root / "track_record"
+    records.mkdir()
+    left = [records / ".2026-06-30.parquet.7.tmp", store.root / ".CURRENT.7.tmp"]
+    for path in left:
+        path.write_bytes(b"half")
+
+    assert publish(store, drawn_scores()) == name
+    assert [path for path in left if path.exists()] == []
 
 
 def test_f1_a_writer_killed_at_any_moment_leaves_the_previous_night_readable(

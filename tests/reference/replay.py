@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import holidays
@@ -95,11 +96,18 @@ class World:
     def __init__(self, rows: Rows, as_of: int) -> None:
         self.rows, self.as_of = rows, as_of
         self.customers = {c["customer_id"]: c for c in rows["customers"]}
+        self.payments, self.notes = self.by_invoice("payments"), self.by_invoice("credit_notes")
         every = (self.invoice(row) for row in rows["invoices"])
         self.invoices = [invoice for invoice in every if invoice.known < as_of]
 
     def table(self, name: str) -> list[Row]:
         return self.rows.get(name, [])
+
+    def by_invoice(self, name: str) -> dict[str | None, list[Row]]:
+        found: dict[str | None, list[Row]] = defaultdict(list)
+        for row in self.table(name):
+            found[row.get("invoice_id")].append(row)
+        return found
 
     def invoice(self, row: Row) -> Invoice:
         terms = row.get("terms_days")
@@ -119,14 +127,12 @@ class World:
     def moves(self, invoice_id: str) -> list[Move]:
         mine = [
             Move(known, day, amount, kind)
-            for payment in self.table("payments")
-            if payment.get("invoice_id") == invoice_id
+            for payment in self.payments[invoice_id]
             for known, day, amount, kind in money(payment)
         ]
-        for note in self.table("credit_notes"):
-            if note.get("invoice_id") == invoice_id:
-                known = max(note["issued_on"], note.get("recorded_at") or note["issued_on"])
-                mine.append(Move(known, note["issued_on"], note["amount_cents"], "credit"))
+        for note in self.notes[invoice_id]:
+            known = max(note["issued_on"], note.get("recorded_at") or note["issued_on"])
+            mine.append(Move(known, note["issued_on"], note["amount_cents"], "credit"))
         kinds = ("payment", "return", "credit")
         seen = [move for move in mine if move.known < self.as_of]
         return sorted(seen, key=lambda m: (m.known, m.day, m.amount, kinds.index(m.kind)))
@@ -194,11 +200,14 @@ def follow(invoice: Invoice, moves: list[Move]) -> list[Move]:
 
 def business_day(day: int, country: str | None) -> int:
     """The day, or the first after it that is neither in the weekend nor a holiday."""
-    free = holidays.country_holidays(country) if country else {}
+    free = holidays_of(country) if country else {}
     date = EPOCH + dt.timedelta(day)
     while date.weekday() >= 5 or date in free:
         date += dt.timedelta(1)
     return (date - EPOCH).days
+
+
+holidays_of = cache(holidays.country_holidays)
 
 
 def activity(history: Sequence[Invoice], as_of: int) -> dict[str, Number]:

@@ -94,3 +94,34 @@ def test_a_promise_for_a_day_before_it_was_made_is_refused(service):
     answer = service.post("/v1/promises", json=PROMISE | {"promised_date": "2026-06-29"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["path"] == "promised_date"
+
+
+def test_a_customer_is_put_off_until_a_day_and_taken_back_again(service):
+    asked = {"customer_id": "C-0042", "until": "2026-07-07"}
+    answer = service.post("/v1/snoozes", json=asked).json()
+    assert (answer["kind"], answer["until"], answer["made_on"]) == (
+        "snoozed",
+        "2026-07-07",
+        "2026-06-30",
+    )
+    ended = service.post("/v1/snoozes", json={**asked, "until": "2026-06-30"}).json()
+    assert (ended["customer_id"], ended["kind"]) == ("C-0042", None)
+    assert service.post("/v1/snoozes", json={**asked, "customer_id": "nobody"}).status_code == 404
+
+
+def test_what_is_done_or_promised_marks_the_customer(service, tmp_path):
+    from datetime import date
+
+    from pipelines.records import marks
+
+    def mark():
+        database = open_database(f"sqlite:///{tmp_path / 'records.db'}")
+        with database.reading() as connection:
+            found = marks.standing(connection, ["C-0042"], as_of=date(2026, 6, 30))
+        database.close()
+        return found["C-0042"]
+
+    service.post("/v1/actions", json=ACTION)
+    assert (mark()["kind"], mark()["subject"]) == ("done", "call")
+    service.post("/v1/promises", json=PROMISE)
+    assert (mark()["kind"], mark()["until"]) == ("promised", "2026-07-10")

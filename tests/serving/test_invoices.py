@@ -24,10 +24,9 @@ def test_without_a_day_the_last_night_answers(three_nights):
     assert three_nights.get("/v1/invoices/2026/000311").json()["as_of"] == "2026-06-30"
 
 
-def test_a_night_that_is_not_kept_is_told_with_those_that_are(three_nights):
+def test_a_day_of_which_neither_night_nor_model_is_there_says_what_is_missing(three_nights):
     answer = three_nights.get("/v1/invoices/2026/000311?as_of=2026-05-01")
-    assert answer.status_code == 404
-    assert "2026-06-28 to 2026-06-30" in answer.json()["detail"]
+    assert (answer.status_code, answer.json()["type"][-8:]) == (503, "no-model")
 
 
 def test_an_invoice_that_was_not_open_on_the_night_is_not_found(three_nights):

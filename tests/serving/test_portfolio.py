@@ -3,7 +3,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
-from pipelines import kpis
+from pipelines import cash_forecast, kpis, provision
 from pipelines.portfolio_risk import night_before, risk_of
 from pipelines.score_schema import SCORE_SCHEMA
 from pipelines.settings import Settings
@@ -125,3 +125,28 @@ def test_the_kpis_that_the_night_noted_are_told_in_units(serve, row, tmp_path):
 def test_a_night_that_noted_no_kpis_has_none(client):
     answer = client.get("/v1/portfolio").json()
     assert (answer["kpis"], answer["kpis_before"]) == (None, [])
+    assert (answer["forecast"], answer["provisions"]) == (None, [])
+
+
+def test_the_forecast_and_the_provisions_that_the_night_noted_are_told_in_units(
+    serve, row, tmp_path
+):
+    from trained import small
+
+    company = small()
+    scores = pa.Table.from_pylist([row()], SCORE_SCHEMA)
+    facts = {
+        "forecast": cash_forecast.noted(company.ledger, company.model, as_of=company.as_of),
+        "provision": provision.matrix(company.ledger, scores, company.as_of),
+    }
+    store = ScoreStore(Settings(_env_file=None, home=tmp_path).scores_folder)
+    with store.writing() as run:
+        store.publish(row()["as_of"], scores, run=run, facts=facts)
+
+    answer = serve().get("/v1/portfolio").json()
+    PortfolioRisk.model_validate(answer)
+    week, noted = answer["forecast"]["weeks"][0], facts["forecast"]["weeks"][0]
+    assert (week["begins"], week["low"]) == (noted["begins"], noted["low_cents"] / 100)
+    assert answer["forecast"]["past_weeks"][0]["received"] > 0
+    assert [of["bucket"] for of in answer["provisions"]] == list(kpis.BUCKETS)
+    assert sum(of["provision"] or 0 for of in answer["provisions"]) > 0

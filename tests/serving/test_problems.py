@@ -58,7 +58,11 @@ def test_every_route_errs_in_that_shape(serve):
                 is_problem(client(method.upper(), concrete), 401)
         answer = client("TRACE", concrete, headers={"X-API-Key": "secret-key"})
         is_problem(answer, 405)
-        assert answer.headers["Allow"].lower() in operations
+        allowed = set(answer.headers["Allow"].lower().split(", "))
+        assert allowed - {"head"} == set(operations), path
+        if "get" in operations and path.startswith("/v1/"):
+            unknown = {"X-API-Key": "secret-key"}
+            is_problem(client.get(f"{concrete}?no_such_parameter=1", headers=unknown), 422)
 
 
 def test_every_route_declares_its_problems(client):
@@ -81,6 +85,8 @@ def test_a_declared_example_is_a_problem():
 def test_a_wrong_method_is_told_the_right_one(client):
     """B22."""
     assert client("PUT", "/v1/scores").headers["Allow"] == "POST"
+    assert client("DELETE", "/v1/ledger/invoices").headers["Allow"] == "POST, PUT"
+    assert client("PUT", "/v1/webhooks").headers["Allow"] == "GET, POST"
 
 
 def test_no_value_of_a_request_comes_back(client, scorer):

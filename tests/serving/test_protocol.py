@@ -1,4 +1,5 @@
 import json
+import socket
 import threading
 import time
 
@@ -7,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
 from starlette.middleware import Middleware
 
-from serving import problems, security
+from serving import logs, problems, security
 from serving.limits import EVERYBODY, Gate, UnderWay
 from serving.protocol import is_whole_and_plain
 from tests.live import Wire, listening, until
@@ -28,9 +29,8 @@ def application(gate=None):
     app = FastAPI(
         lifespan=asynccontextmanager(lifespan),
         middleware=[
-            Middleware(security.RequestIds),
-            Middleware(security.PlainHeads),
-            Middleware(security.KnownHosts, hosts=("localhost",)),
+            Middleware(logs.EveryAnswer, watchers=()),
+            Middleware(security.PlainHeads, hosts=("localhost",)),
             Middleware(UnderWay, gate=gate, name=lambda _: EVERYBODY),
         ],
     )
@@ -151,15 +151,46 @@ def test_who_reads_a_large_answer_gets_all_of_it(address):
 )
 def test_a_request_that_cannot_be_understood_is_refused_and_tells_so(address, sent):
     with Wire(address) as wire:
-        try:
-            wire.send(sent)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # refused before it was all sent
-        told = wire.rest()
+        told = wire.send(sent).rest()
     head, _, body = told.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400") or len(sent) > 100_000 and not told
-    if told:
-        assert json.loads(body)["type"] == "urn:puntuale:problem:malformed-request"
+    assert head.startswith(b"HTTP/1.1 400")
+    assert json.loads(body)["type"] == "urn:puntuale:problem:malformed-request"
+
+
+async def refusing(scope, receive, send):
+    """Answers before it has read anything, as one does who knows no key."""
+    if scope["type"] == "lifespan":
+        return
+    headers = [(b"content-length", b"5"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    await send({"type": "http.response.body", "body": b"a key"})
+
+
+def test_b1_who_is_answered_before_the_body_reads_the_answer_after_it():
+    head = b"POST /v1/body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000\r\n\r\n"
+    with listening(refusing, drain_seconds=20) as address, Wire(address) as wire:
+        wire.send(head)
+        until(lambda: wire.socket.recv(1, socket.MSG_PEEK) == b"H")  # the answer is on its way
+        for _ in range(4):
+            wire.send(b"x" * 100_000)
+        status, _, body = wire.answer()
+        assert (status, body) == (401, b"a key")
+        assert wire.rest() == b"", "and the connection ends"
+
+
+def test_who_goes_on_sending_after_its_answer_is_let_go():
+    head = b"POST /v1/body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000\r\n\r\n"
+    with listening(refusing, drain_seconds=0.1) as address, Wire(address) as wire:
+        wire.send(head).answer()
+
+        def is_let_go():
+            try:
+                wire.send(b"x")
+            except (BrokenPipeError, ConnectionResetError):
+                return True
+            return False
+
+        until(is_let_go)
 
 
 def test_requests_sent_at_once_are_answered_in_their_order(address):

@@ -1,17 +1,27 @@
+import json
+import os
 import shutil
+import socket
+import threading
+import time
 from datetime import timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import thorough
 
 from models import bundle
 from pipelines import policies
 from pipelines.score_schema import SCORE_SCHEMA
 from pipelines.store import CURRENT, ScoreStore
 from serving.at_hand import AtHand
+from serving.messages import EXAMPLE
 from serving.records_at_hand import RecordsAtHand
 from serving.reload import TRY_AGAIN_SECONDS, Reload
 from tests import small_company
+from tests.live import PATIENCE_SECONDS
+from tests.served import Asking, process, ready
 from tests.small_company import AS_OF
 
 pytestmark = small_company.QUIET_MLFLOW
@@ -64,8 +74,7 @@ def test_a_model_that_is_promoted_is_taken_up_whole(at_hand, home):
     assert at_hand.parts_away() == []
 
 
-def test_a_model_that_is_damaged_leaves_the_last_good_one_and_is_said(at_hand, home):
-    """F13."""
+def test_f13_a_model_that_is_damaged_leaves_the_last_good_one_and_is_said(at_hand, home):
     wanted, version = other_of(at_hand), at_hand.model.version
     bundle.crown(wanted, among=home.models_folder)
     trees = home.models_folder / wanted / "model.txt"
@@ -90,8 +99,7 @@ def test_a_model_that_is_damaged_leaves_the_last_good_one_and_is_said(at_hand, h
     assert at_hand.parts_away() == []
 
 
-def test_a_pointer_that_goes_away_changes_nothing_but_is_said(at_hand, home):
-    """F4, F15."""
+def test_f4_f15_a_pointer_that_goes_away_changes_nothing_but_is_said(at_hand, home):
     version = at_hand.model.version
     pointer = home.models_folder / bundle.CHAMPION
     pointer.unlink()
@@ -100,15 +108,13 @@ def test_a_pointer_that_goes_away_changes_nothing_but_is_said(at_hand, home):
     assert at_hand.parts_away() == ["model"]
 
 
-def test_a_model_grows_old(at_hand):
-    """F16."""
+def test_f16_a_model_grows_old(at_hand):
     assert not at_hand.is_model_stale
     at_hand.today = lambda: AS_OF + timedelta(days=93)
     assert at_hand.is_model_stale
 
 
 def test_scores_that_are_published_are_read_and_damaged_ones_are_not(serve, row):
-    """F7."""
     client = serve([row()], model=True)
     at_hand = client.app.state.at_hand
     first = at_hand.snapshot().name
@@ -142,11 +148,77 @@ def test_scores_that_are_published_are_read_and_damaged_ones_are_not(serve, row)
     assert client.get("/v1/worklist").json()["stale"] is True
 
 
-def test_records_that_are_away_are_told_and_scores_go_on(serve, row, tmp_path):
-    """F18, F20."""
+def test_f32_a_service_that_takes_up_many_nights_keeps_no_file_open(serve, row):
+    at_hand = serve([row()], model=True).app.state.at_hand
+
+    def night(turn):
+        rows = pa.Table.from_pylist([row(open_cents=turn)], schema=SCORE_SCHEMA)
+        with at_hand.store.writing() as run:
+            at_hand.store.publish(row()["as_of"], rows, run=run)
+        at_hand.refresh_scores()
+        return len(os.listdir("/proc/self/fd"))
+
+    used = [night(turn) for turn in range(1, 13)]
+    assert used[-1] <= used[3], "two nights are held, however many there were"
+
+
+def test_f20_records_that_are_away_are_told_and_scores_go_on(serve, row, tmp_path):
     (tmp_path / "records.db").mkdir()
     client = serve([row()], model=True, api_keys=("a-long-enough-key",))
     key = {"X-API-Key": "a-long-enough-key"}
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json()["away"]) == (200, ["records"])
     assert client.get("/v1/worklist", headers=key).status_code == 200
+
+
+def test_f7_promoting_and_publishing_under_load_drops_and_mixes_no_answer(home, row, tmp_path):
+    rounds = thorough.often(2, thorough=20)
+    versions = sorted(
+        path.name for path in home.models_folder.iterdir() if (path / bundle.MANIFEST).is_file()
+    )
+    assert len(versions) == 2
+    store, seen = ScoreStore(home.scores_folder), {"model": [], "bands": []}
+
+    def publish(band):
+        rows = [row(invoice_id=f"F{n}", risk_band=band) for n in range(20)]
+        with store.writing() as run:
+            scores = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA)
+            store.publish(rows[0]["as_of"], scores, run=run)
+
+    def see_bands(told):
+        (band,) = {invoice["risk_band"] for invoice in json.loads(told)["invoices"]}
+        seen["bands"].append(band)
+
+    publish("low")
+    scoring = ("POST", "/v1/scores", json.dumps(EXAMPLE), {"Content-Type": "application/json"})
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        with process(home.home, tmp_path / "log", listener=listener):
+            address = listener.getsockname()
+            ready(address)
+            clients = [Asking(address, until=ended, see=see_bands) for _ in range(2)] + [
+                Asking(
+                    address,
+                    until=ended,
+                    ask=scoring,
+                    see=lambda told: seen["model"].append(json.loads(told)["model_version"]),
+                )
+                for _ in range(2)
+            ]
+            for client in clients:
+                client.start()
+            for turn in range(rounds):
+                version, band = versions[turn % 2], ("critical", "low")[turn % 2]
+                bundle.crown(version, among=home.models_folder)
+                publish(band)
+                end = time.monotonic() + 2 * PATIENCE_SECONDS
+                while seen["model"][-1:] != [version] or seen["bands"][-1:] != [band]:
+                    assert sum((c.failures for c in clients), []) == []
+                    assert time.monotonic() < end, "what was published is not taken up"
+                    time.sleep(0.02)
+            ended.set()
+            for client in clients:
+                client.join()
+    assert sum((client.failures for client in clients), []) == []
+    told = {"reloads": 2 * rounds, "answered": sum(client.answered for client in clients)}
+    (Path(os.environ.get("FAULTS_TOLD", tmp_path)) / "reloads.json").write_text(json.dumps(told))

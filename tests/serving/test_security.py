@@ -130,7 +130,7 @@ def test_every_answer_tells_browsers_to_be_careful(client, path):
     assert policy.startswith("default-src 'none'")
     assert "http" not in policy
     if path != "/docs":
-        assert "script-src" not in policy
+        assert "script-src 'self';" in policy
         assert "unsafe" not in policy
 
 

@@ -65,7 +65,7 @@ def test_b56_an_address_that_is_not_public_is_refused_with_its_reason(service, u
     assert not url or url not in answer.text
 
 
-@pytest.mark.parametrize("events", [[], ["everything"], ["alert.raised"] * 3])
+@pytest.mark.parametrize("events", [[], ["everything"], ["alert.raised"] * 4])
 def test_only_events_that_there_are_can_be_wanted(service, events):
     assert make(service, events=events).status_code == 422
 

@@ -1,6 +1,11 @@
-"""Polars in the best form we could write: running totals read by asof joins, rolling maxima."""
+"""Polars in the best form we could write: running totals read by asof joins, rolling maxima.
+
+With `--text-ids` it reads the ledger's own columns, as ours does: text for ids, days as dates. The
+due dates are rolled for it either way. Without, ids are whole numbers that somebody gave before.
+"""
 
 import os
+import sys
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
@@ -10,16 +15,14 @@ import polars as pl
 from measured import DATES, FEATURES, Columns, main
 
 NEVER = 1 << 20
+TEXT_IDS = "--text-ids" in sys.argv
 WINDOWS = {"": None, "_90": 90, "_180": 180, "_365": 365}
 c = pl.col
 
 
 def run(folder: Path, dates: list[str], rows: int) -> Columns:
     """The 54 features of all invoices."""
-    inv = pl.read_parquet(
-        folder / "invoices-*.parquet", columns=["invoice", "customer", "issue", "due", "amount"]
-    )
-    pay = pl.read_parquet(folder / "payments-*.parquet", columns=["invoice", "day", "amount"])
+    inv, pay = ledgers_own(folder) if TEXT_IDS else numbered(folder)
     inv = inv.with_columns(ln=(1e4 * c("amount").log()).round().cast(pl.Int64))
     moves = followed(inv, pay)
     base = int(inv["issue"].min())
@@ -34,6 +37,35 @@ def run(folder: Path, dates: list[str], rows: int) -> Columns:
     asked = with_open(asked, inv, moves)
     done = finished(asked)
     return {n: done[n].to_numpy() for n in ("invoice", "t", *FEATURES)}
+
+
+def numbered(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Invoices and payments with whole numbers for ids and days."""
+    return (
+        pl.read_parquet(
+            folder / "invoices-*.parquet", columns=["invoice", "customer", "issue", "due", "amount"]
+        ),
+        pl.read_parquet(folder / "payments-*.parquet", columns=["invoice", "day", "amount"]),
+    )
+
+
+def ledgers_own(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The same from the ledger's columns: payments meet their invoice by its text."""
+    known = ["invoice_id", "customer_id", "issue_date", "due_date", "amount_cents", "invoice"]
+    paid = ["invoice_id", "paid_on", "amount_cents"]
+    inv = pl.read_parquet(folder / "invoices-*.parquet", columns=known).select(
+        "invoice_id",
+        "invoice",
+        customer=c("customer_id").cast(pl.Categorical).to_physical().cast(pl.Int32),
+        issue=c("issue_date").cast(pl.Int32),
+        due=c("due_date").cast(pl.Int32),
+        amount=c("amount_cents"),
+    )
+    pay = pl.read_parquet(folder / "payments-*.parquet", columns=paid).join(
+        inv.select("invoice_id", "invoice"), on="invoice_id"
+    )
+    pay = pay.select("invoice", day=c("paid_on").cast(pl.Int32), amount=c("amount_cents"))
+    return inv.drop("invoice_id"), pay
 
 
 def followed(inv: pl.DataFrame, pay: pl.DataFrame) -> pl.DataFrame:
@@ -263,4 +295,5 @@ def finished(asked: pl.DataFrame) -> pl.DataFrame:
 
 
 if __name__ == "__main__":
+    sys.argv[:] = [word for word in sys.argv if word != "--text-ids"]
     main(run)

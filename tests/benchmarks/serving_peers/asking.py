@@ -19,13 +19,16 @@ class Came:
     failed: int = 0  # neither, or a connection that ended
 
 
-async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> int:
+async def ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+) -> tuple[int, bool]:
+    """The status, and whether the server closes the connection after its answer."""
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
     lower = head.lower()
     at = lower.index(b"content-length:") + 15
     await reader.readexactly(int(lower[at : lower.index(b"\r", at)]))
-    return int(head[9:12])
+    return int(head[9:12]), b"\r\nconnection: close\r" in lower
 
 
 async def connection(port: int, request: bytes, due: "asyncio.Queue[float | None]", came: Came):
@@ -33,11 +36,14 @@ async def connection(port: int, request: bytes, due: "asyncio.Queue[float | None
     while (moment := await due.get()) is not None:
         try:
             streams = streams or await asyncio.open_connection("127.0.0.1", port)
-            status = await ask(*streams, request)
+            status, closes = await ask(*streams, request)
         except (OSError, asyncio.IncompleteReadError):
             came.failed, streams = came.failed + 1, None
             continue
         took = time.perf_counter() - moment
+        if closes:
+            streams[1].close()
+            streams = None
         if status == 200:
             came.accepted.append(took)
         elif status == 503:
@@ -52,7 +58,7 @@ async def closed(port: int, request: bytes, count: int) -> Came:
     came, streams = Came(), await asyncio.open_connection("127.0.0.1", port)
     for n in range(count + 20):
         began = time.perf_counter()
-        status = await ask(*streams, request)
+        status, _ = await ask(*streams, request)
         if n < 20:  # warming up
             continue
         if status == 200:

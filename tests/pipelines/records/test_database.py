@@ -115,6 +115,10 @@ def test_f19_a_damaged_file_is_found_and_the_back_up_stands_in(tmp_path: Path):
     damaged = Database(make_engine(f"sqlite:///{path}"))
     with pytest.raises(RecordsDamaged):
         damaged.check()
+    damaged.close()  # or it would read what it has in memory
+    path.write_bytes(content[:8192] + b"\xff" * (len(content) - 8192))
+    with pytest.raises(RecordsDamaged), damaged.reading() as connection:
+        audit.first_broken(connection)  # whoever meets the damage is told of it, as of an absence
     damaged.close()
 
     copy.replace(path)

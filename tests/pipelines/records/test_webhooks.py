@@ -41,7 +41,7 @@ def tell(connection, about="night-1", at=AT):
 def test_a_secret_is_shown_once(connection):
     told, secret = hook(connection)
     assert secret not in str(webhooks.in_force(connection))
-    assert told["events"] == ["alert.raised", "scores.published"]
+    assert told["events"] == ["alert.raised", "night.failed", "scores.published"]
     assert secret not in str(connection.exec_driver_sql("SELECT * FROM audit").all())
 
 

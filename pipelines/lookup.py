@@ -1,0 +1,190 @@
+"""The lookup of a night: a SQLite file that finds its rows by id, by place or under filters.
+
+Written once, with the night; `pipelines.snapshot` reads it, read-only and immutable.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Row = dict[str, Any]  # a row of a table: what `pa.Table.to_pylist` gives for it
+
+_TABLE = """
+CREATE TABLE scores (
+    place INTEGER PRIMARY KEY,
+    invoice_id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    risk_band TEXT,
+    action TEXT,
+    company_code TEXT,
+    signals TEXT NOT NULL,
+    open_cents INTEGER,
+    value_at_risk_cents INTEGER,
+    p_late_30 REAL,
+    row TEXT NOT NULL
+) STRICT
+"""
+_PLAN_TABLE = """
+CREATE TABLE plan (
+    place INTEGER PRIMARY KEY,
+    customer_id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    row TEXT NOT NULL
+) STRICT
+"""
+_CUSTOMERS_TABLE = """
+CREATE TABLE customers (
+    customer_id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    collector TEXT,
+    companies TEXT NOT NULL,
+    signals TEXT NOT NULL,
+    risk_band TEXT NOT NULL,
+    open_cents INTEGER NOT NULL,
+    overdue_cents INTEGER NOT NULL,
+    value_at_risk_cents INTEGER NOT NULL,
+    p_late_30 REAL NOT NULL,
+    row TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+_BATCH_ROWS = 8192  # rows that are Python objects at one time
+
+
+def write_lookup(
+    path: Path,
+    scores: pa.Table,
+    *,
+    plan: pa.Table | None = None,
+    customers: pa.Table | None = None,
+) -> None:
+    """The SQLite file that finds a row of the scores by invoice, by customer or by its place.
+
+    And one of the plan, where there is one, by customer or by its place; and what a worklist shows
+    and filters of each customer (`pipelines.customer_rows`).
+
+    The same rows give the same bytes. Nothing is flushed here: whoever places the folder does it.
+    """
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        database.execute("PRAGMA journal_mode = OFF")
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("BEGIN")
+        database.execute(_TABLE)
+        database.executemany(
+            f"INSERT INTO scores VALUES ({_marks(11)})", _entries(in_worklist_order(scores))
+        )
+        database.execute("CREATE UNIQUE INDEX by_invoice ON scores (invoice_id)")
+        database.execute("CREATE INDEX by_customer ON scores (customer_id, place)")
+        database.execute("CREATE INDEX by_band ON scores (risk_band, place)")
+        database.execute("CREATE INDEX by_action ON scores (action, place)")
+        if plan is not None:
+            database.execute(_PLAN_TABLE)
+            database.executemany(
+                "INSERT INTO plan VALUES (?, ?, ?, ?)", _planned(in_plan_order(plan))
+            )
+            database.execute("CREATE UNIQUE INDEX plan_by_customer ON plan (customer_id)")
+            database.execute("CREATE INDEX plan_by_action ON plan (action, place)")
+        database.execute(_CUSTOMERS_TABLE)
+        if customers is not None:
+            database.executemany(
+                f"INSERT INTO customers VALUES ({_marks(11)})", _customer_entries(customers)
+            )
+        database.execute("COMMIT")
+    finally:
+        database.close()
+
+
+def in_worklist_order(scores: pa.Table) -> pa.Table:
+    """The scores as a collector works them: the action worth most first, then the value at risk."""
+    keys = pa.table(
+        {
+            "worth": pc.struct_field(scores["action"], "expected_value_cents"),
+            "at_risk": scores["value_at_risk_cents"],
+            "invoice_id": scores["invoice_id"],
+        }
+    )
+    order = [("worth", "descending"), ("at_risk", "descending"), ("invoice_id", "ascending")]
+    return scores.take(pc.sort_indices(keys, sort_keys=order))
+
+
+def in_plan_order(plan: pa.Table) -> pa.Table:
+    """The plan as the day is worked: contacts by worth, then those kept out by what was better."""
+    keys = pa.table(
+        {
+            "waits": pc.equal(plan["code"], "wait"),
+            "worth": plan["expected_value_cents"],
+            "kept_out": pc.fill_null(plan["blocked_value_cents"], 0),
+            "customer_id": plan["customer_id"],
+        }
+    )
+    order = [
+        ("waits", "ascending"),
+        ("worth", "descending"),
+        ("kept_out", "descending"),
+        ("customer_id", "ascending"),
+    ]
+    return plan.take(pc.sort_indices(keys, sort_keys=order))
+
+
+def _entries(scores: pa.Table) -> Iterator[tuple[object, ...]]:
+    for place, (row, text) in enumerate(_as_text(scores)):
+        yield (
+            place,
+            row["invoice_id"],
+            row["customer_id"],
+            row["risk_band"],
+            (row["action"] or {}).get("code"),
+            row["company_code"],
+            _listed(signal["code"] for signal in row["signals"] or ()),
+            row["open_cents"],
+            row["value_at_risk_cents"],
+            row["p_late_30"],
+            text,
+        )
+
+
+def _customer_entries(customers: pa.Table) -> Iterator[tuple[object, ...]]:
+    for row, text in _as_text(customers):
+        yield (
+            row["customer_id"],
+            f"{row['customer_name'] or ''} {row['customer_id']}".strip().casefold(),
+            row["collector"],
+            _listed(row["company_codes"]),
+            _listed(signal["code"] for signal in row["signals"]),
+            row["risk_band"],
+            row["open_cents"],
+            row["overdue_cents"],
+            row["value_at_risk_cents"],
+            row["p_late_30"],
+            text,
+        )
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Words in one text, each findable between its own marks."""
+    return "".join(f"\n{word}\n" for word in words)
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _planned(plan: pa.Table) -> Iterator[tuple[object, ...]]:
+    for place, (row, text) in enumerate(_as_text(plan)):
+        yield place, row["customer_id"], row["code"], text
+
+
+def _as_text(table: pa.Table) -> Iterator[tuple[Row, str]]:
+    """Each row, and as the JSON that the lookup keeps."""
+    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
+        for row in batch.to_pylist():
+            yield (
+                row,
+                json.dumps(row, default=date.isoformat, ensure_ascii=False, separators=(",", ":")),
+            )

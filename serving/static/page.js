@@ -1,0 +1,102 @@
+"use strict";
+// The pages work without this. With it: what-ifs answer as a slider moves, a draft is copied, views
+// are kept in this browser, and the list is walked with the keys j, k, o and /.
+
+function live(form) {
+  const place = form.dataset.live;
+  let asked = 0;
+  let wait = 0;
+  const ask = async () => {
+    const mine = ++asked;
+    const query = new URLSearchParams(new FormData(form));
+    try {
+      const answer = await fetch(`${location.pathname}?${query}`, { credentials: "same-origin" });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const found = page.querySelector(place);
+      if (mine === asked && answer.ok && found) {
+        document.querySelector(place).replaceChildren(...found.childNodes);
+      }
+    } catch {
+      // the button still asks
+    }
+  };
+  form.addEventListener("input", (event) => {
+    const told = form.querySelector(`output[for="${event.target.id}"]`);
+    if (told) told.textContent = event.target.value;
+    clearTimeout(wait);
+    wait = setTimeout(ask, 120);
+  });
+}
+
+function copies(button) {
+  if (!navigator.clipboard) return;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent);
+    button.textContent += " ✓";
+  }, { once: true });
+}
+
+function savedViews(place) {
+  const key = "puntuale.views";
+  const read = () => {
+    try {
+      const kept = JSON.parse(localStorage.getItem(key) || "[]");
+      return Array.isArray(kept) ? kept : [];
+    } catch {
+      return [];
+    }
+  };
+  const write = (views) => { localStorage.setItem(key, JSON.stringify(views)); show(); };
+  const button = (text, act) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = "small plain";
+    made.textContent = text;
+    made.addEventListener("click", act);
+    return made;
+  };
+  const show = () => {
+    const views = read();
+    const shown = views.flatMap((view) => {
+      const link = document.createElement("a");
+      link.textContent = view.name;
+      link.href = `/?${view.query}`;
+      const forget = button("×", () => write(read().filter((v) => v.name !== view.name)));
+      forget.setAttribute("aria-label", `${place.dataset.forget}: ${view.name}`);
+      return [link, forget];
+    });
+    const save = button(place.dataset.save, () => {
+      const name = (prompt(place.dataset.name) || "").trim().slice(0, 40);
+      const query = location.search.replace(/^\?/, "");
+      if (name) write([...read().filter((v) => v.name !== name), { name, query }]);
+    });
+    place.replaceChildren(...shown, save);
+  };
+  show();
+}
+
+function keys(rows) {
+  let at = -1;
+  const go = (to) => {
+    at = Math.min(Math.max(to, 0), rows.length - 1);
+    rows[at].focus();
+    rows[at].scrollIntoView({ block: "nearest" });
+  };
+  document.addEventListener("keydown", (event) => {
+    const field = event.target.closest("input, select, textarea");
+    if (event.ctrlKey || event.metaKey || event.altKey || field) return;
+    if (event.key === "j") go(at + 1);
+    else if (event.key === "k") go(at - 1);
+    else if (event.key === "o" && at >= 0) rows[at].querySelector("a").click();
+    else if (event.key === "/") document.querySelector("input[type=search]")?.focus();
+    else return;
+    event.preventDefault();
+  });
+}
+
+document.querySelectorAll("form[data-live]").forEach(live);
+document.querySelectorAll("[data-copy]").forEach(copies);
+document.querySelectorAll("[data-save]").forEach(savedViews);
+const rows = [...document.querySelectorAll(".worklist tbody tr[id]")];
+if (rows.length) keys(rows);

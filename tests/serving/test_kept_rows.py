@@ -1,0 +1,128 @@
+"""What is answered from the rows that last night read: other days, other facts, how it was paid."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from models import bundle
+from pipelines import night, scoring, settlement, sources
+from pipelines.job import Job, day_number
+from pipelines.store import ScoreStore
+from serving.answers import StoredScore
+from serving.app import create_app
+from serving.customer_history import CustomerHistory
+from serving.what_if import WhatIf
+from tests import small_company
+from tests.small_company import AS_OF
+
+pytestmark = small_company.QUIET_MLFLOW
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    settings = small_company.settings(tmp_path_factory.mktemp("kept"))
+    small_company.crowned(settings)
+    folder = str(small_company.ledger_folder())
+    night.run(Job.of(settings, at=datetime(2026, 7, 1, 2, tzinfo=UTC), ledger=folder, as_of=AS_OF))
+    return settings
+
+
+@pytest.fixture(scope="module")
+def served(settings, running_on):
+    with running_on(create_app(settings, today=lambda: AS_OF)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def ledger():
+    return sources.read(small_company.ledger_folder(), today=AS_OF).ledger
+
+
+@pytest.fixture(scope="module")
+def row(settings):
+    return ScoreStore(settings.scores_folder).current().worklist(limit=1)[0]
+
+
+def test_a_day_without_a_night_is_worked_out_with_the_bits_of_a_night_on_that_day(
+    served, settings, ledger
+):
+    day = AS_OF - timedelta(days=45)
+    model = bundle.champion(settings.models_folder)
+    expected = scoring.score(ledger, day_number(day), model).to_pylist()
+    settled = settlement.settle(ledger).settled_day < day_number(AS_OF)
+    since = set(ledger.invoices["invoice_id"].filter(settled).to_pylist())
+    some = [
+        next(row for row in expected if (row["invoice_id"] in since) is was_settled)
+        for was_settled in (False, True)  # found by the night's row, and through all buckets
+    ]
+    for row in some:
+        answer = served.get(f"/v1/invoices/{row['invoice_id']}?as_of={day}").json()
+        StoredScore.model_validate(answer)
+        assert (answer["score_source"], answer["as_of"]) == ("model", day.isoformat())
+        for name in ("p_late_0", "p_late_30", "p_late_90", "expected_days_late"):
+            assert answer["invoice"][name] == row[name]
+
+
+def test_the_nights_own_day_is_answered_by_the_night(served, row):
+    answer = served.get(f"/v1/invoices/{row['invoice_id']}?as_of={AS_OF}").json()
+    assert answer["score_source"] == "stored_score"
+
+
+def test_what_is_not_known_is_not_found(served, row):
+    ahead = AS_OF + timedelta(days=1)
+    before_any = date(2001, 1, 1)
+    for path in (
+        f"/v1/invoices/{row['invoice_id']}?as_of={ahead}",
+        f"/v1/invoices/{row['invoice_id']}?as_of={before_any}",
+        "/v1/invoices/nothing?as_of=2026-06-01",
+        "/v1/customers/nobody/history",
+        f"/v1/customers/{row['customer_id']}/history?as_of={before_any}",
+    ):
+        answer = served.get(path)
+        assert (answer.status_code, answer.json()["type"][-9:]) == (404, "not-found"), path
+
+
+def test_a_history_tells_every_invoice_of_the_customer_and_nothing_of_later_days(
+    served, ledger, row
+):
+    customer = row["customer_id"]
+    answer = served.get(f"/v1/customers/{customer}/history").json()
+    CustomerHistory.model_validate(answer)
+    own = [i for i in ledger.invoices.to_pylist() if i["customer_id"] == customer]
+    assert {i["invoice_id"] for i in answer["invoices"]} == {i["invoice_id"] for i in own}
+    open_ones = [i for i in answer["invoices"] if i["settled_on"] is None]
+    customers = served.get(f"/v1/customers/{customer}").json()["customer"]
+    assert sum(i["open_amount"] for i in open_ones) == pytest.approx(customers["open_amount"])
+
+    issued = sorted(date.fromisoformat(i["issue_date"]) for i in answer["invoices"])
+    before = issued[len(issued) // 2] + timedelta(days=1)
+    earlier = served.get(f"/v1/customers/{customer}/history?as_of={before}").json()
+    assert 0 < len(earlier["invoices"]) < len(answer["invoices"])
+    assert all(i["issue_date"] < before.isoformat() for i in earlier["invoices"])
+    assert all((i["settled_on"] or "") < before.isoformat() for i in earlier["invoices"])
+    assert all(a["performed_on"] < before.isoformat() for a in earlier["actions"])
+
+
+def test_what_if_needs_no_history_of_an_invoice_that_the_night_scored(served, row):
+    asked = {"change": {"more_days": 30}, "target": 0.5, "language": "en"}
+    answer = served.post(f"/v1/what-if/{row['invoice_id']}", json=asked)
+    WhatIf.model_validate(answer.json())
+    assert answer.json()["before"]["p_late_30"] == row["p_late_30"]
+    assert answer.json()["after"]["change"] == {"more_days": 30}
+
+    unknown = served.post("/v1/what-if/nothing", json=asked)
+    assert unknown.status_code == 404
+    wrong = served.post(f"/v1/what-if/{row['invoice_id']}", json={"change": {"amount": 0.5}})
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["path"].startswith("change")
+
+
+def test_a_night_whose_rows_are_gone_says_so(settings, running_on, row, tmp_path):
+    elsewhere = settings.model_copy(update={"home": tmp_path})
+    for name in ("scores", "models"):
+        (tmp_path / name).symlink_to(settings.home / name)
+    with running_on(create_app(elsewhere, today=lambda: AS_OF)) as client:
+        answer = client.get(f"/v1/customers/{row['customer_id']}/history")
+        assert answer.status_code == 404
+        assert "are not kept" in answer.json()["detail"]
+        assert client.get(f"/v1/customers/{row['customer_id']}").status_code == 200

@@ -1,0 +1,208 @@
+"""A first-time user's jobs in a browser, each in at most three clicks from `/`; axe's verdict.
+
+On an invented company with a real night; scripts on, and where said off.
+"""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipelines import night
+from pipelines.job import Job
+from pipelines.records import ledger_rows
+from pipelines.records.database import open_database
+from serving.app import create_app
+from tests import small_company
+from tests.live import listening
+from tests.small_company import AS_OF
+
+CHROMIUM = Path("/usr/bin/chromium")
+AXE = Path(__file__).parents[2] / "build/clients/node/node_modules/axe-core/axe.min.js"
+PAGES = ("/", "/?view=invoices", "/customers/{customer}", "/alerts", "/quarantine", "/portfolio")
+PAGES = (*PAGES, "/model", "/model/card")
+
+pytestmark = [pytest.mark.browser, *small_company.QUIET_MLFLOW]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    settings = small_company.settings(tmp_path_factory.mktemp("browsed"))
+    small_company.crowned(settings)
+    folder = str(small_company.ledger_folder())
+    night.run(Job.of(settings, at=datetime(2026, 7, 1, 2, tzinfo=UTC), ledger=folder, as_of=AS_OF))
+    return settings
+
+
+@pytest.fixture(scope="module")
+def address(settings):
+    with listening(create_app(settings, today=lambda: AS_OF)) as (host, port):
+        yield f"http://{host}:{port}"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM.exists():
+        pytest.skip("needs Debian's chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    contexts, complaints = [], []
+
+    def open_page(path="/", *, language="en-GB", bypass=False, **given):
+        context = browser.new_context(locale=language, bypass_csp=bypass, **given)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [text for text in complaints if "404" not in text] == []
+
+
+def promises(settings):
+    database = open_database(settings.records_url)
+    with database.reading() as connection:
+        found = ledger_rows.read_tables(connection)
+    database.close()
+    return found["promises"].table.to_pylist() if "promises" in found else []
+
+
+def test_the_riskiest_customer_and_why_in_one_click(visit):
+    page = visit("/?sort=risk")
+    row = page.locator(".worklist tbody tr").first
+    assert row.locator(".why p").inner_text()
+    row.locator("th a").click()  # 1
+    assert page.get_by_role("heading", name="Why this probability").is_visible()
+    assert page.get_by_role("heading", name="How it pays").is_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_promise_is_recorded_in_two_clicks(visit, settings, scripts):
+    before = len(promises(settings))
+    page = visit("/", java_script_enabled=scripts)
+    row = page.locator(".worklist tbody tr").nth(1 if scripts else 2)
+    name = row.locator("th a").inner_text()
+    row.get_by_text("More", exact=True).click()  # 1
+    row.get_by_role("button", name="Record").first.click()  # 2
+    page.wait_for_load_state()
+    marked = page.locator(".worklist tbody tr.marked", has_text=name)
+    assert "Promised for 8 July 2026" in marked.inner_text()
+    assert len(promises(settings)) > before
+
+
+def test_next_weeks_cash_and_its_range_in_one_click(visit):
+    page = visit("/")
+    page.get_by_role("link", name="Portfolio").click()  # 1
+    said = page.locator(".lead").inner_text()
+    expected, low, high = (
+        float(amount.replace(",", "")) for amount in re.findall(r"€([\d,]+)", said)
+    )
+    assert low < expected < high
+
+
+def test_a_slider_answers_at_once_and_the_button_does_without_scripts(visit):
+    customer = visit("/").locator(".worklist tbody th a").first.get_attribute("href")
+    page = visit(customer)
+    page.locator("#more-days").evaluate(
+        "slider => { slider.value = 30; slider.dispatchEvent(new Event('input', {bubbles: true})) }"
+    )
+    page.locator("#what-if-answer table").wait_for()
+    plain = visit(customer, java_script_enabled=False)
+    plain.locator("#instalments").press("ArrowRight")
+    plain.get_by_role("button", name="Ask").click()
+    assert plain.locator("#what-if-answer table").count() == 1
+
+
+def test_the_list_is_walked_by_keys_alone(visit):
+    page = visit("/")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    second = page.locator(".worklist tbody tr").nth(1)
+    assert second.evaluate("row => row === document.activeElement")
+    page.keyboard.press("/")
+    page.keyboard.type("s.r.l")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=s.r.l**")
+    page.keyboard.press("j")
+    page.keyboard.press("o")
+    page.wait_for_url("**/customers/**")
+
+
+def test_a_view_is_kept_in_the_browser_and_forgotten_again(visit):
+    page = visit("/?band=critical")
+    page.on("dialog", lambda dialog: dialog.accept("the worst"))
+    page.get_by_role("button", name="Save this view").click()
+    page.goto(page.url.split("?")[0])
+    page.get_by_role("link", name="the worst").click()
+    assert "band=critical" in page.url
+    page.get_by_role("button", name="Forget the view: the worst").click()
+    assert page.get_by_role("link", name="the worst").count() == 0
+
+
+@pytest.mark.clients
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit, colours):
+    if not AXE.exists():
+        pytest.skip("needs axe-core: make clients")
+    start = visit("/", bypass=True, color_scheme=colours)
+    customer = start.locator(".worklist tbody th a").first.get_attribute("href").rsplit("/")[-1]
+    found = []
+    for path in PAGES:
+        page = visit(path.format(customer=customer), bypass=True, color_scheme=colours)
+        for details in page.locator("details").all()[:3]:
+            details.evaluate("each => { each.open = true }")
+        page.add_script_tag(path=AXE)
+        verdict = page.evaluate("axe.run({resultTypes: ['violations']})")
+        found += [
+            f"{path}: {fault['id']} ({fault['impact']}) {node['target']}"
+            for fault in verdict["violations"]
+            if fault["impact"] in ("serious", "critical")
+            for node in fault["nodes"][:3]
+        ]
+    assert found == []
+
+
+def test_the_first_view_is_light(visit):
+    page = visit("/")
+    sizes = page.evaluate(
+        "[...performance.getEntriesByType('navigation'), "
+        "...performance.getEntriesByType('resource')].map(each => each.decodedBodySize)"
+    )
+    assert sum(sizes) < 135_000  # as written
+    sent = page.evaluate("performance.getEntriesByType('navigation')[0].encodedBodySize")
+    assert sent < 40_000
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_sticks_out_and_nothing_jumps(visit, width):
+    for path in PAGES:
+        customer = "C000001" if "{customer}" in path else ""
+        page = visit(path.format(customer=customer), viewport={"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        shifts = page.evaluate(
+            "new Promise(done => { let sum = 0; new PerformanceObserver(list => "
+            "list.getEntries().forEach(each => { sum += each.value }))"
+            ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 200) })"
+        )
+        assert shifts < 0.1, path
+
+
+def test_the_printed_list_has_no_forms(visit):
+    page = visit("/")
+    page.emulate_media(media="print")
+    assert not page.locator(".filters").is_visible()
+    assert not page.locator(".do").first.is_visible()
+    assert page.locator(".worklist tbody tr").first.is_visible()
