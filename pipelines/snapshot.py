@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,8 +116,9 @@ class Snapshot:
     ) -> list[Row]:
         """A page of the worklist: the action worth most first, then the value at risk."""
         where, values = self._where(wanted, _OF_INVOICES)
-        page = f"{where} ORDER BY {_SORTS[sort]} LIMIT ? OFFSET ?"
-        return list(self._rows(page, *values, limit, offset))
+        page = f"SELECT place FROM scores {where} ORDER BY {_SORTS[sort]} LIMIT ? OFFSET ?"
+        shown = f"WHERE place IN ({page}) ORDER BY {_SORTS[sort]}"
+        return list(self._rows(shown, *values, limit, offset))
 
     def count(self, wanted: Wanted = ALL) -> int:
         """How many rows the worklist has under these filters."""
@@ -133,8 +135,10 @@ class Snapshot:
     ) -> list[Row]:
         """A page of the day's plan: first who is contacted, then who waits for room."""
         where, values = self._where(wanted, _OF_CUSTOMERS)
-        page = f"{where} ORDER BY {_PLAN_SORTS[sort]} LIMIT ? OFFSET ?"
-        return list(self._planned(page, *values, limit, offset))
+        order = _PLAN_SORTS[sort]
+        page = f"SELECT place FROM {self._plan_tables} {where} ORDER BY {order} LIMIT ? OFFSET ?"
+        shown = f"WHERE place IN ({page}) ORDER BY {order}"
+        return list(self._planned(shown, *values, limit, offset))
 
     def count_plan(self, wanted: Wanted = ALL) -> int:
         """How many customers the plan has under these filters."""
@@ -152,10 +156,12 @@ class Snapshot:
         found = self._lookup.execute(asked, (customer_id,)).fetchone()
         return self._decode_customer(from_json(found[0])) if found else None
 
+    @cached_property
     def collectors(self) -> list[str]:
         """Those who look after the customers, where the ledger told."""
         return self._different("SELECT DISTINCT collector FROM customers ORDER BY collector")
 
+    @cached_property
     def company_codes(self) -> list[str]:
         """The companies that issued the invoices, where the ledger told."""
         asked = "SELECT DISTINCT company_code FROM scores ORDER BY company_code"

@@ -80,8 +80,8 @@ def _shared(
         "sort": query.get("sort") or "worth",
         "sorts": sorts,
         "by_invoice": by_invoice,
-        "companies": snapshot.company_codes(),
-        "collectors": snapshot.collectors(),
+        "companies": snapshot.company_codes,
+        "collectors": snapshot.collectors,
         "sums": {name: units(cents) for name, cents in snapshot.manifest["sums"].items()},
     }
 
