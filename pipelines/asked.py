@@ -17,14 +17,10 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One block of invoices as of a day, with what the model may look at."""
+class Looked:
+    """What the model looks at, of one block of invoices."""
 
-    prepared: Prepared
-    invoice: Rows  # rows in the ledger
-    as_of: int
     taken: Snapshots
-    peers: Peers
 
     @property
     def age(self) -> Days:
@@ -35,3 +31,13 @@ class Asked:
     def columns(self) -> dict[str, Floats]:
         """The feature book's columns by name."""
         return {name: self.taken.features[:, at] for at, name in enumerate(features.BOOK)}
+
+
+@dataclass(frozen=True)
+class Asked(Looked):
+    """One block of invoices as of a day, with the ledger that they are of."""
+
+    prepared: Prepared
+    invoice: Rows  # rows in the ledger
+    as_of: int
+    peers: Peers

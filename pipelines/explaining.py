@@ -12,7 +12,7 @@ from models.horizons import ALL_HORIZONS_DAYS, column
 from models.late_payment import Explanation, LatePaymentModel, curves
 from models.outlook import Outlook
 from pipelines import features
-from pipelines.asked import Asked
+from pipelines.asked import Looked
 
 Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.int32]
@@ -52,7 +52,7 @@ USUAL_TELLING = Telling()
 
 
 def reason_columns(
-    asked: Asked, seen: Outlook, model: LatePaymentModel, telling: Telling = USUAL_TELLING
+    asked: Looked, seen: Outlook, model: LatePaymentModel, telling: Telling = USUAL_TELLING
 ) -> dict[str, Any]:
     horizon = explained_horizon(asked.age)
     if telling.horizon is not None:
@@ -117,7 +117,7 @@ def _causes_of(names: tuple[str, ...]) -> tuple[str, ...]:
 class _Told:
     """What a reason's sentence needs: the value seen and the usual one."""
 
-    asked: Asked
+    asked: Looked
     model: LatePaymentModel
     names: tuple[str, ...]
     own: Floats

@@ -66,7 +66,8 @@ def _open_on(prepared: Prepared, as_of: int) -> Asked:
     rows = np.flatnonzero(is_open(prepared.settlement, as_of))
     day = np.full(len(rows), as_of, np.int32)
     peers = Peers.empty()  # no rule of a cause reads them
-    return Asked(prepared, rows, as_of, landmarks.take(prepared, rows, day, peers=peers), peers)
+    taken = landmarks.take(prepared, rows, day, peers=peers)
+    return Asked(taken, prepared, rows, as_of, peers)
 
 
 def recall(counts: Counts, cause: str) -> float:

@@ -11,9 +11,9 @@ import pyarrow as pa
 from models.horizons import HORIZONS_DAYS, column
 from pipelines import matured_window
 from pipelines.backtest import AVERAGE, CURVE, DATE_COLUMNS, DUE_DATE, OURS
+from pipelines.beliefs import RICH, THIN
 from pipelines.job import EPOCH
 from pipelines.ledger import NEVER, Ledger, days, rows_of
-from pipelines.scoring import RICH, THIN
 from pipelines.settlement import settle
 
 Floats = npt.NDArray[np.float64]

@@ -26,6 +26,7 @@ from pipelines.settlement import PAYMENT, Settlement, settle
 from pipelines.stream import Stream
 
 Days = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
 HABIT_WEIGHT = 3.0  # payments that "any weekday from Monday to Friday" counts for
@@ -54,7 +55,7 @@ def prepare(ledger: Ledger) -> Prepared:
     streamed = streams.build(ledger, settlement)
     records, record_invoice = payment_records(settlement)
     names, cohort = _cohorts(streamed)
-    calendar, working_days = _calendars(streamed.groups["country"])
+    calendar, working_days = calendars_of(streamed.groups["country"])
     return Prepared(
         ledger,
         settlement,
@@ -73,15 +74,6 @@ def take(prepared: Prepared, invoice: Rows, as_of: Days, *, peers: Peers) -> Sna
     """These invoices (rows), each as of its own day."""
     settlement = prepared.settlement
     customer = settlement.customer[invoice]
-    shares = [_PAID.sum(str(weekday)) for weekday in range(7)]
-    habit = evaluate(
-        shares,
-        {_PAID.name: prepared.paid_by_weekday},
-        owners={"customer": customer},
-        as_of=as_of,
-        inputs={},
-    )
-    any_day = np.array([HABIT_WEIGHT / 5] * 5 + [0.0, 0.0])
     return Snapshots(
         features=features.compute(prepared.streams, invoice, as_of, peers),
         feature_names=tuple(features.BOOK),
@@ -93,8 +85,26 @@ def take(prepared: Prepared, invoice: Rows, as_of: Days, *, peers: Peers) -> Sna
         cohort=prepared.cohort[invoice],
         calendar=prepared.calendar[invoice],
         working_days=prepared.working_days,
-        weekday_share=(habit + any_day) / (habit.sum(axis=1, keepdims=True) + HABIT_WEIGHT),
+        weekday_share=weekday_share(weekday_payments(prepared, invoice, as_of)),
     )
+
+
+def weekday_payments(prepared: Prepared, invoice: Rows, as_of: Days) -> Floats:
+    """How many payments the customer made on each weekday, Monday first: (n, 7)."""
+    return evaluate(
+        [_PAID.sum(str(weekday)) for weekday in range(7)],
+        {_PAID.name: prepared.paid_by_weekday},
+        owners={"customer": prepared.settlement.customer[invoice]},
+        as_of=as_of,
+        inputs={},
+    )
+
+
+def weekday_share(payments: Floats) -> Floats:
+    """On which weekdays a customer pays, of its payments by weekday: (n, 7), adding up to 1."""
+    any_day = np.array([HABIT_WEIGHT / 5] * 5 + [0.0, 0.0])
+    share: Floats = (payments + any_day) / (payments.sum(axis=1, keepdims=True) + HABIT_WEIGHT)
+    return share
 
 
 def payment_records(settlement: Settlement) -> tuple[PaymentRecords, Rows]:
@@ -140,7 +150,8 @@ def _cohorts(streamed: streams.Streams) -> tuple[list[str], Rows]:
     return names, which.astype(np.int64)
 
 
-def _calendars(country: pa.Array) -> tuple[Days, WorkingDays]:
+def calendars_of(country: pa.Array) -> tuple[Days, WorkingDays]:
+    """Which calendar each of these countries has, null where not known, and the calendars."""
     number, names = numbered(country.fill_null(""))
     return number, _working_days(tuple(names) or ("",))
 

@@ -5,7 +5,6 @@ invoice, day, history and model get the same bits whoever asks and whatever is a
 """
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,27 +12,24 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models import causes, outlook, signals
 from models.bundle import Bundle
 from models.horizons import PROBABILITY_COLUMNS
-from models.late_payment import LatePaymentModel
-from models.outlook import BANDS, Economics, Outlook
+from models.outlook import Economics
 from models.policy import Policy
-from pipelines import decisions, features, landmarks, onset
+from pipelines import decisions, landmarks, onset
 from pipelines.asked import Asked
+from pipelines.beliefs import believe, check_book
 from pipelines.decisions import Standing
-from pipelines.explaining import USUAL_TELLING, Telling, reason_columns
+from pipelines.explaining import USUAL_TELLING, Telling
 from pipelines.features import Peers
 from pipelines.landmarks import Prepared
-from pipelines.ledger import Ledger, date_column, rows_of, whole
+from pipelines.ledger import Ledger, rows_of, whole
 from pipelines.score_schema import SCORE_SCHEMA
 from pipelines.settlement import is_open, left_cents
 
-Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int64]
 
-RICH, THIN = 10, 1  # settled invoices from which a customer's history is called so
 BLOCK = 20_000  # invoices scored together; memory follows it, answers do not
 
 
@@ -80,7 +76,7 @@ def score_and_ask(
     check_book(model.model)
     economics = economics or Economics()
     prepared = landmarks.prepare(ledger.known_before(as_of + 1))
-    asked = _asked(prepared, as_of, invoices)
+    asked = open_rows(prepared, as_of, invoices)
     peers = Peers.from_columns(model.model.peers)
     known = decisions.standing(prepared, as_of)
     parts = [
@@ -94,23 +90,8 @@ def score_and_ask(
     return table.combine_chunks(), [asked_for for _, asked_for in parts]
 
 
-def check_book(model: LatePaymentModel) -> None:
-    """Raises ValueError unless the model was trained on this very feature book."""
-    trained, ours = model.facts.get("feature_book"), _our_book()
-    if model.feature_names != tuple(features.BOOK) or trained not in (None, ours):
-        raise ValueError(
-            f"the model must be trained on feature book {ours}, got: {trained}; "
-            "run `puntuale train` to train one"
-        )
-
-
-@cache
-def _our_book() -> str:
-    return features.fingerprint()
-
-
-def _asked(prepared: Prepared, as_of: int, invoices: Sequence[str] | None) -> Rows:
-    """The rows of the invoices to score, in the order of their ids."""
+def open_rows(prepared: Prepared, as_of: int, invoices: Sequence[str] | None) -> Rows:
+    """The rows of the open invoices (or of `invoices` that are open), in the order of their ids."""
     ids = prepared.ledger.invoices["invoice_id"].combine_chunks()
     if invoices is None:
         rows = np.flatnonzero(is_open(prepared.settlement, as_of))
@@ -138,36 +119,27 @@ def _score_block(
 ) -> tuple[pa.Table, decisions.Asked]:
     day = np.full(len(invoice), known.as_of, np.int32)
     taken = landmarks.take(prepared, invoice, day, peers=peers)
-    asked = Asked(prepared, invoice, known.as_of, taken, peers)
-    ahead = outlook.questions(taken.as_of, taken.due_day)
-    curve = model.model.predict_curve(taken, ahead)
-    seen = outlook.read(curve, ahead, as_of=taken.as_of, due_day=taken.due_day)
-
-    found = signals.detect(asked.columns, standing=onset.standing(asked))
-    hints = causes.cause_hint(asked.columns, found)
-    columns = {
-        **_invoice_columns(asked, known),
-        **_outlook_columns(asked, seen, economics),
-        "cause_hint": [
-            {"code": code, "evidence": evidence}
-            for code, evidence in zip(hints.codes, hints.evidence, strict=True)
-        ],
-        **reason_columns(asked, seen, model.model, telling),
-        "signals": [[_signal(s) for s in of_row] for of_row in found],
-        "history_level": _history_level(asked.columns["n_settled"]),
-        "model_version": [model.version] * len(invoice),
-    }
-    believed = ("open_cents", "expected_days_late", *PROBABILITY_COLUMNS)
+    asked = Asked(taken, prepared, invoice, known.as_of, peers)
+    believed = believe(
+        asked,
+        left_cents(prepared.settlement, known.as_of)[invoice],  # issued on the very day or before
+        model,
+        standing=onset.standing(asked),
+        economics=economics,
+        telling=telling,
+    )
+    columns = {**_invoice_columns(asked, known), **believed.columns}
+    looked_at = ("open_cents", "expected_days_late", *PROBABILITY_COLUMNS)
     asked_for = decisions.ask(
         prepared,
         known,
         invoice,
         believed={
-            **{name: columns[name] for name in believed},
+            **{name: columns[name] for name in looked_at},
             **{name: asked.columns[name] for name in ("n_settled", "late30_share")},
         },
-        cause=hints.codes,
-        signals=found,
+        cause=believed.causes,
+        signals=believed.signals,
         policy=policy,
     )
     columns["action"] = decisions.decide(asked_for, policy)
@@ -194,53 +166,5 @@ def _invoice_columns(asked: Asked, known: Standing) -> dict[str, Any]:
         "as_of": asked.taken.as_of,
         "issue_date": of_invoice("issue_date"),
         "due_date": settlement.raw_due_day[rows],
-        "due_business_date": asked.taken.due_day,
-        "days_past_due": asked.age,
         "amount_cents": settlement.amount_cents[rows],
-        "open_cents": _left_open(asked),
     }
-
-
-def _left_open(asked: Asked) -> npt.NDArray[np.int64]:
-    """What is open: all that is asked about is, be it issued on the very day."""
-    return left_cents(asked.prepared.settlement, asked.as_of)[asked.invoice]
-
-
-def _outlook_columns(asked: Asked, seen: Outlook, economics: Economics) -> dict[str, Any]:
-    open_now = _left_open(asked)
-    p = dict(zip(PROBABILITY_COLUMNS, seen.probabilities.T, strict=True))
-    at_risk = np.round(open_now * p["p_late_90"]).astype(np.int64)
-    loss = open_now * p["p_unpaid_180"] * outlook.lgd(asked.age, economics)
-    delay = np.maximum(seen.expected_days_late, 0.0) * economics.annual_rate / 365
-    band = outlook.bands(p["p_late_30"], at_risk, economics)
-    return {
-        **p,
-        **{
-            name: date_column(values)
-            for name, values in (
-                ("expected_date", seen.expected_date),
-                ("date_lo", seen.date_lo),
-                ("date_hi", seen.date_hi),
-            )
-        },
-        "mass_beyond": seen.mass_beyond,
-        "expected_days_late": seen.expected_days_late,
-        "value_at_risk_cents": at_risk,
-        "expected_loss_cents": np.round(loss).astype(np.int64),
-        "cost_of_delay_cents": np.round(open_now * delay).astype(np.int64),
-        "risk_band": [BANDS[b] for b in band.tolist()],
-    }
-
-
-def _signal(signal: signals.Signal) -> dict[str, Any]:
-    return {
-        "code": signal.code,
-        "since": signal.since,
-        "before": None if np.isnan(signal.before) else signal.before,
-        "now": None if np.isnan(signal.now) else signal.now,
-        "severity": signal.severity,
-    }
-
-
-def _history_level(settled: Floats) -> list[str]:
-    return ["rich" if n >= RICH else "thin" if n >= THIN else "none" for n in settled.tolist()]

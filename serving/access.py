@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 KEY_BYTES = 512  # no key is longer; what is, is not worth hashing
 READ_AGAIN_SECONDS = 2.0  # a key that was revoked works so long at most
-ASKING_FOR_ANSWERS = frozenset({"/v1/scores", "/v1/what-if"})
+ASKING_FOR_ANSWERS = frozenset({"/v1/scores", "/v1/scores/from-features", "/v1/what-if"})
 FOR_ADMINISTRATORS = ("/v1/webhooks",)
 LATER = {"Retry-After": "5", "Connection": "close"}
 REALM = 'realm="Puntuale"'

@@ -107,19 +107,11 @@ class Action(Answer):
     features_hash: str | None = Field(description="a number of all that the advice looked at")
 
 
-class InvoiceScore(Answer):
-    """One open invoice as of a day: how late, why, and what to do."""
+class Beliefs(Answer):
+    """How late an invoice will be, and why."""
 
-    invoice_id: str
-    customer_id: str
-    customer_name: str | None
-    company_code: str | None
-    as_of: date
-    issue_date: date | None
-    due_date: date
     due_business_date: date
     days_past_due: int
-    amount: float
     open_amount: float
     p_late_0: float = Field(ge=0, le=1)
     p_late_30: float = Field(ge=0, le=1)
@@ -140,9 +132,22 @@ class InvoiceScore(Answer):
     base_probability: float
     reasons: list[Reason]
     signals: list[Signal]
-    action: Action
     history_level: Literal["rich", "thin", "none"]
     model_version: str
+
+
+class InvoiceScore(Beliefs):
+    """One open invoice as of a day: how late, why, and what to do."""
+
+    invoice_id: str
+    customer_id: str
+    customer_name: str | None
+    company_code: str | None
+    as_of: date
+    issue_date: date | None
+    due_date: date
+    amount: float
+    action: Action
 
 
 class Provenance(Answer):
@@ -234,7 +239,6 @@ def invoice_score(
     row: Row, *, language: str, currency: str, catalogue: Catalogue | None = None
 ) -> dict[str, Any]:
     """The answer about one row of the scores table."""
-    cause = row["cause_hint"]
     return {
         "invoice_id": row["invoice_id"],
         "customer_id": row["customer_id"],
@@ -243,9 +247,18 @@ def invoice_score(
         "as_of": row["as_of"],
         "issue_date": row["issue_date"],
         "due_date": row["due_date"],
+        "amount": units(row["amount_cents"]),
+        **beliefs(row, language=language, currency=currency),
+        "action": _action(row["action"], language, currency, catalogue or Catalogue.load()),
+    }
+
+
+def beliefs(row: Row, *, language: str, currency: str) -> dict[str, Any]:
+    """What the model says of one invoice, without the ledger's own facts and the advice."""
+    cause = row["cause_hint"]
+    return {
         "due_business_date": row["due_business_date"],
         "days_past_due": row["days_past_due"],
-        "amount": units(row["amount_cents"]),
         "open_amount": units(row["open_cents"]),
         **{name: row[name] for name in PROBABILITY_COLUMNS},
         "expected_date": row["expected_date"],
@@ -289,7 +302,6 @@ def invoice_score(
             }
             for signal in row["signals"] or ()
         ],
-        "action": _action(row["action"], language, currency, catalogue or Catalogue.load()),
         "history_level": row["history_level"],
         "model_version": row["model_version"],
     }

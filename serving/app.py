@@ -28,6 +28,7 @@ from serving import (
     customer_history,
     customers,
     exports,
+    given_features,
     health,
     invoices,
     ledger_events,
@@ -136,6 +137,7 @@ def create_app(
     answering = (  # what is asked most comes first: addresses are looked for in this order
         invoices,
         scores,
+        given_features,
         what_if,
         customer_history,  # before the customer itself, whose id may have slashes
         customers,

@@ -38,6 +38,10 @@ BEYOND_SCHEMA: Mapping[tuple[str, str], tuple[str, ...]] = {
         *(*WRITTEN, *BETWEEN_FIELDS, *BETWEEN_ROWS),
         *("not_open", "too_many_invoices"),
     ),
+    ("/v1/scores/from-features", "post"): (
+        *WRITTEN,
+        *("another_book", "unequal_lengths", "out_of_order"),
+    ),
     ("/v1/what-if", "post"): (*WRITTEN, *BETWEEN_FIELDS, *BETWEEN_ROWS, "cannot_change"),
     ("/v1/what-if/{invoice_id}", "post"): (*WRITTEN, "cannot_change"),
     ("/v1/actions", "post"): ("unknown_action", "unknown_invoice"),

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from pipelines.features.rhythm import RHYTHM
 from pipelines.features.trend import TREND
 from pipelines.streams import Streams
 
-__all__ = ["BOOK", "Feature", "Peers", "compute", "fill", "fingerprint"]
+__all__ = ["BOOK", "Feature", "Peers", "compute", "fill", "fingerprint", "our_fingerprint"]
 
 FAMILIES = (ACTIVITY, DELAYS, TREND, RHYTHM, GAPS, EXPOSURE, INVOICE, PEERS)
 
@@ -84,3 +85,9 @@ def fingerprint() -> str:
     """The hash of all expressions: a model may only be asked with the book it learned from."""
     expressions = [(name, feature.node.key) for name, feature in BOOK.items()]
     return hashlib.sha256(repr((STREAMS_VERSION, expressions)).encode()).hexdigest()
+
+
+@cache
+def our_fingerprint() -> str:
+    """`fingerprint` of the book as it is, worked out once."""
+    return fingerprint()

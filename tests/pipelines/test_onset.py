@@ -28,7 +28,7 @@ Since = dict[str, dict[str, int]]  # by invoice and signal
 def ask(prepared: Prepared, rows: np.ndarray, as_of: int) -> Asked:
     day = np.full(len(rows), as_of, np.int32)
     taken = landmarks.take(prepared, rows, day, peers=Peers.empty())
-    return Asked(prepared, rows, as_of, taken, Peers.empty())
+    return Asked(taken, prepared, rows, as_of, Peers.empty())
 
 
 def standing(ledger: Ledger, as_of: int) -> Since:

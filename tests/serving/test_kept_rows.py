@@ -11,11 +11,13 @@ from pipelines.store import ScoreStore
 from serving.answers import StoredScore
 from serving.app import create_app
 from serving.customer_history import CustomerHistory
+from serving.given_features import FeatureScores
 from serving.what_if import WhatIf
 from tests import small_company
 from tests.small_company import AS_OF
 
 pytestmark = small_company.QUIET_MLFLOW
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +128,70 @@ def test_a_night_whose_rows_are_gone_says_so(settings, running_on, row, tmp_path
         assert answer.status_code == 404
         assert "are not kept" in answer.json()["detail"]
         assert client.get(f"/v1/customers/{row['customer_id']}").status_code == 200
+
+
+FROM_FEATURES = "/v1/scores/from-features"
+
+
+def test_what_the_model_looks_at_is_scored_with_the_bits_of_the_night(served, row):
+    looked_at = served.get(f"/v1/features/{row['invoice_id']}").json()
+    answer = served.post(FROM_FEATURES, json=looked_at)
+    assert answer.status_code == 200
+    FeatureScores.model_validate(answer.json())
+    (given,) = answer.json()["invoices"]
+    night = served.get(f"/v1/invoices/{row['invoice_id']}").json()["invoice"]
+    assert given == {**{name: night[name] for name in given}, "signals": given["signals"]}
+    assert {s["code"] for s in given["signals"]} <= {s["code"] for s in night["signals"]}
+
+
+def test_the_quick_reading_of_features_and_the_usual_one_answer_alike(served, row):
+    looked_at = served.get(f"/v1/features/{row['invoice_id']}")
+    quick = served.post(FROM_FEATURES, content=looked_at.content, headers=JSON).json()
+    escaped = looked_at.content.replace(b'"invoices"', b'"\\u0069nvoices"')
+    usual = served.post(FROM_FEATURES, content=escaped, headers=JSON).json()
+    assert quick["invoices"] == usual["invoices"]
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "rule"),
+    [
+        ({"feature_book": "0" * 64}, "feature_book", "another_book"),
+        ({"as_of": None}, "as_of", "iso_date"),
+        ({"features": {"delay_mean": 3}}, "invoices[0].features.n_open", "missing"),
+        ({"features+": {"colour": 3}}, "invoices[0].features.colour", "extra_forbidden"),
+        ({"features+": {"n_open": "3"}}, "invoices[0].features.n_open", "number"),
+        ({"open_amount": 1.001}, "invoices[0].open_amount", "amount"),
+        ({"weekday_payments": [1]}, "invoices[0].weekday_payments", "too_short"),
+        ({"record+": {"is_cancelled": []}}, "invoices[0].record", "unequal_lengths"),
+        (
+            {
+                "record": {
+                    "known_days_ago": [1, 2],
+                    "due_days_ago": [1, 2],
+                    "closed_days_ago": [None, None],
+                    "is_cancelled": [False, False],
+                }
+            },
+            "invoices[0].record.known_days_ago",
+            "out_of_order",
+        ),
+    ],
+)
+def test_features_that_cannot_be_scored_are_refused_with_their_place(
+    served, row, change, path, rule
+):
+    asked = served.get(f"/v1/features/{row['invoice_id']}").json()
+    (name, value), *_ = change.items()
+    whole = asked if name in asked else asked["invoices"][0]
+    if name.endswith("+"):
+        whole[name[:-1]] |= value
+    else:
+        whole[name] = value
+    answer = served.post(FROM_FEATURES, json=asked)
+    assert answer.status_code == 422
+    assert (path, rule) in {(f["path"], f["rule"]) for f in answer.json()["errors"]}
+
+
+def test_features_of_what_is_not_open_are_not_found(served):
+    assert served.get("/v1/features/nothing").status_code == 404
+    assert served.get("/v1/features/nothing?as_of=2079-01-01").status_code == 404

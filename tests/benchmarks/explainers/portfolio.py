@@ -50,7 +50,7 @@ def answer(day: int, most: int) -> pa.Table:
     prepared, model, peers = _here
     invoice = made.open_on(prepared, day)[:most]
     taken = landmarks.take(prepared, invoice, np.full(len(invoice), day, np.int32), peers=peers)
-    asked = Asked(prepared, invoice, day, taken, peers)
+    asked = Asked(taken, prepared, invoice, day, peers)
     ahead = outlook.questions(taken.as_of, taken.due_day)
     curve = model.predict_curve(taken, ahead)
     seen = outlook.read(curve, ahead, as_of=taken.as_of, due_day=taken.due_day)
