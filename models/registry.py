@@ -92,10 +92,16 @@ class NoEarlierChampion(LookupError):  # noqa: N818 - the name says what is miss
 class Registry:
     """The registered model in one MLflow store."""
 
-    def __init__(self, tracking_uri: str, *, artifact_root: str | None = None) -> None:
-        """Use the store at this URI; with no artifact root, its server says where files go."""
+    def __init__(
+        self, tracking_uri: str, *, artifact_root: str | None = None, name: str = NAME
+    ) -> None:
+        """Use the store at this URI; with no artifact root, its server says where files go.
+
+        Under another name are another company's experiment and models.
+        """
         self._uri = tracking_uri
         self._root = artifact_root
+        self._name = name
 
     def log_training(self, training: Training) -> Registered:
         """Log a run with its model, register the model and make it the challenger."""
@@ -150,7 +156,7 @@ class Registry:
         """The version that bears the alias, None where none does."""
         mlflow, client = self._client()
         try:
-            found = client.get_model_version_by_alias(NAME, alias)
+            found = client.get_model_version_by_alias(self._name, alias)
         except mlflow.exceptions.MlflowException as fault:
             if fault.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
@@ -162,22 +168,22 @@ class Registry:
         _, client = self._client()
         before = self.at(CHAMPION)
         if before is not None and before.number != number:
-            client.set_registered_model_alias(NAME, PREVIOUS, before.number)
-        client.set_registered_model_alias(NAME, CHAMPION, number)
+            client.set_registered_model_alias(self._name, PREVIOUS, before.number)
+        client.set_registered_model_alias(self._name, CHAMPION, number)
 
     def roll_back(self, to: str | None = None) -> Registered:
         """Let the previous champion, or an earlier version that was one, be champion again."""
         number = self._previous() if to is None else self._once_champion(to)
         self.promote(number)
         _, client = self._client()
-        return _registered(client.get_model_version(NAME, number))
+        return _registered(client.get_model_version(self._name, number))
 
     def versions(self) -> list[Version]:
         """All registered versions, the newest first."""
         _, client = self._client()
-        registered = client.search_registered_models(f"name = '{NAME}'")
+        registered = client.search_registered_models(f"name = '{self._name}'")
         aliases = dict(registered[0].aliases) if registered else {}
-        found = client.search_model_versions(f"name = '{NAME}'") if registered else []
+        found = client.search_model_versions(f"name = '{self._name}'") if registered else []
         return [
             Version(
                 str(v.version),
@@ -207,13 +213,13 @@ class Registry:
         """Write on a version what was decided about it."""
         _, client = self._client()
         for key, value in tags.items():
-            client.set_model_version_tag(NAME, number, key, value)
+            client.set_model_version_tag(self._name, number, key, value)
 
     def fetch(self, alias: str, *, to: Path) -> Path:
         """Bring the alias's bundle into a folder of bundles; BundleRefused if it was changed."""
         registered = self.at(alias)
         if registered is None:
-            raise LookupError(f"no version of {NAME} is {alias}; `puntuale train` makes one")
+            raise LookupError(f"no version of {self._name} is {alias}; `puntuale train` makes one")
         with TemporaryDirectory() as temporary:
             folder = self._files(registered, Path(temporary))
             if _sha256(folder / MANIFEST) != registered.manifest_sha256:
@@ -238,7 +244,7 @@ class Registry:
         if self._root and (Path(self._root) / registered.bundle_path).is_dir():
             return Path(self._root) / registered.bundle_path
         mlflow, _ = self._client()
-        uri = f"models:/{NAME}/{registered.number}"
+        uri = f"models:/{self._name}/{registered.number}"
         downloaded = mlflow.artifacts.download_artifacts(uri, dst_path=str(temporary))
         return Path(downloaded) / _FILES
 
@@ -255,17 +261,21 @@ class Registry:
 
     def _experiment(self, client: Any) -> str:
         """Our experiment; one whose files lie elsewhere (the home was moved) is set aside."""
-        found = client.get_experiment_by_name(NAME)
+        found = client.get_experiment_by_name(self._name)
         if found is not None and self._root not in (None, found.artifact_location):
-            client.rename_experiment(found.experiment_id, f"{NAME} before {found.experiment_id}")
+            client.rename_experiment(
+                found.experiment_id, f"{self._name} before {found.experiment_id}"
+            )
             found = None
-        return str(found.experiment_id if found else client.create_experiment(NAME, self._root))
+        return str(
+            found.experiment_id if found else client.create_experiment(self._name, self._root)
+        )
 
     def _register(
         self, client: Any, run_id: str, model_id: str, folder: Path, version: str
     ) -> Registered:
-        if not client.search_registered_models(f"name = '{NAME}'"):
-            client.create_registered_model(NAME)
+        if not client.search_registered_models(f"name = '{self._name}'"):
+            client.create_registered_model(self._name)
         location = client.get_logged_model(model_id).artifact_location
         root = self._root or ""
         path = f"{location.removeprefix('file://').removeprefix(root).lstrip('/')}/{_FILES}"
@@ -275,9 +285,9 @@ class Registry:
             "manifest_sha256": _sha256(folder / MANIFEST),
         }
         made = client.create_model_version(
-            NAME, f"models:/{model_id}", run_id, tags=tags, model_id=model_id
+            self._name, f"models:/{model_id}", run_id, tags=tags, model_id=model_id
         )
-        client.set_registered_model_alias(NAME, CHALLENGER, made.version)
+        client.set_registered_model_alias(self._name, CHALLENGER, made.version)
         return Registered(str(made.version), version, path, tags["manifest_sha256"])
 
 

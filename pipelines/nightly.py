@@ -22,6 +22,7 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.deployments.runner import EntrypointType
+from prefect.runtime import flow_run
 from prefect.schedules import Cron
 from prefect.settings import (
     PREFECT_API_URL,
@@ -41,11 +42,13 @@ from pipelines import (
     prefect_server,
     pulling,
     reading,
+    tenants,
 )
 from pipelines.job import Job
 from pipelines.night import Night
 from pipelines.settings import Settings
 from pipelines.store import STUCK_SECONDS, ScoreStore
+from pipelines.tenants import SomeTenantsFailed
 
 
 def passes(task: object, run: object, state: Any) -> bool:
@@ -100,19 +103,48 @@ def nightly(
     ledger: str | None = None,
     mapping: str | None = None,
     most: int = 1,
-) -> Night:
+    tenant: str | None = None,
+) -> Night | dict[str, Night]:
     """Score the whole portfolio as of a day and publish it; again changes nothing.
 
-    With `most` above 1 the nights missed since the last one come first, so many in all.
+    With `most` above 1 the nights missed since the last one come first, so many in all. Of several
+    companies each has its own night, in turn, unless one is named; those that failed are told at
+    the end.
     """
-    job = Job.of(Settings(), at=datetime.now(UTC), ledger=ledger, mapping=mapping, as_of=as_of)
-    progress = create_progress_artifact(progress=0.0, key="nightly-progress")
+    settings = Settings(tenant=tenant) if tenant else Settings()
+    work = partial(of_company, as_of=as_of, ledger=ledger, mapping=mapping, most=most)
+    every = tenants.every(settings)
+    if not every:
+        return work(settings)
+    if ledger or mapping:
+        raise ValueError("a ledger is one company's: name the tenant too")
+    nights: dict[str, Night] = {}
+    faults = {}
+    for outcome in tenants.each(every, work):
+        if outcome.told is not None:
+            nights[outcome.tenant] = outcome.told
+            continue
+        faults[outcome.tenant] = night_failed.reason(outcome.fault)
+        now, run = datetime.now(UTC), str(flow_run.id)
+        night_failed.tell(every[outcome.tenant], outcome.fault, run=run, at=now)
+    if faults:
+        raise SomeTenantsFailed(faults, of=len(every))
+    return nights
+
+
+def of_company(
+    settings: Settings, *, as_of: date | None, ledger: str | None, mapping: str | None, most: int
+) -> Night:
+    """The nights of one company, and what is told of them; the last one."""
+    job = Job.of(settings, at=datetime.now(UTC), ledger=ledger, mapping=mapping, as_of=as_of)
+    which = f"-{settings.tenant}" if settings.tenant else ""
+    progress = create_progress_artifact(progress=0.0, key=f"nightly-progress{which}")
     work = partial(one_night, progress=progress)
     nights, notes = missed_nights.catch_up(job, most=most, work=work)
     for note in notes:
         get_run_logger().warning(note)
     update_progress_artifact(artifact_id=progress, progress=100.0)
-    create_table_artifact(key="nightly-summary", table=night.summary(nights[-1]))
+    create_table_artifact(key=f"nightly-summary{which}", table=night.summary(nights[-1]))
     return nights[-1]
 
 

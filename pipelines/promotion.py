@@ -314,7 +314,9 @@ def registry(settings: Settings) -> Registry:
     """The registry that the settings name."""
     if settings.tracking_uri is None:
         durable.make(settings.home)
-    return Registry(settings.mlflow_uri, artifact_root=settings.mlflow_artifacts)
+    return Registry(
+        settings.mlflow_uri, artifact_root=settings.mlflow_artifacts, name=settings.model_name
+    )
 
 
 def _how_learned(model: LatePaymentModel) -> dict[str, object]:

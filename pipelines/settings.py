@@ -4,10 +4,14 @@
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from pipelines import tenant_tables
+
+HOME = Path(".puntuale")
 
 
 class Settings(BaseSettings):
@@ -21,8 +25,10 @@ class Settings(BaseSettings):
         extra="ignore",
     )
 
-    home: Path = Path(".puntuale")
+    home: Path = HOME
     language: Literal["it", "en"] = "it"
+    tenants: Path | None = None
+    tenant: str | None = None
 
     ledger: str | None = None
     mapping: str | None = None
@@ -67,6 +73,14 @@ class Settings(BaseSettings):
     requests_per_minute: int | None = Field(default=None, ge=1)
     webhook_allow_private: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_tenant(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if not given.get("tenant"):
+            return given
+        home = Path(given.get("home") or HOME)
+        return tenant_tables.applied(given, known=cls.model_fields.keys(), home=home)
+
     @field_validator("api_keys", "mail_to", mode="before")
     @classmethod
     def _listed(cls, keys: object) -> object:
@@ -92,6 +106,16 @@ class Settings(BaseSettings):
         if self.oidc_issuer and not self.oidc_audience:
             raise ValueError("with PUNTUALE_OIDC_ISSUER, PUNTUALE_OIDC_AUDIENCE must be set too")
         return self
+
+    @property
+    def tenants_file(self) -> Path:
+        """Where the companies of the installation are listed, if there are several."""
+        return self.tenants or self.home / tenant_tables.FILE
+
+    @property
+    def model_name(self) -> str:
+        """Under which name MLflow knows the models: one for each tenant."""
+        return "puntuale" if self.tenant is None else f"puntuale-{self.tenant}"
 
     @property
     def mlflow_uri(self) -> str:

@@ -23,6 +23,7 @@ from serving.monitor_command import monitor
 from serving.night_command import nightly, report, schedule, show_night, show_worklist, work_night
 from serving.policy_command import policy
 from serving.pull_command import pull
+from serving.tenants_command import environment, for_each_tenant, require_one, tenants_app
 from serving.upkeep_command import backup, overdue, restore
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from pipelines.tuning import Tuned
 
 app = typer.Typer(
-    help="Which invoices will be paid late, why, and what to do next.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -55,6 +55,20 @@ AsOf = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 Rows = Annotated[int, typer.Option(min=1, help="How many rows to show.")]
+
+
+@app.callback()
+def of_one_company(
+    context: typer.Context,
+    tenant: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The company, where there are several.")
+    ] = None,
+) -> None:
+    """Which invoices will be paid late, why, and what to do next."""
+    if tenant is not None:
+        context.with_resource(environment({"PUNTUALE_TENANT": tenant}))
+    if "--help" not in sys.argv:
+        require_one(context.invoked_subcommand or "")
 
 
 def main() -> None:
@@ -129,6 +143,7 @@ def check(ledger: Ledger, mapping: Mapping = None, rows: Rows = 10, as_json: Jso
 
 
 @app.command()
+@for_each_tenant
 def train(
     ledger: OptionalLedger = None,
     mapping: Mapping = None,
@@ -271,6 +286,7 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port.")] = None,
 ) -> None:
     """Open the page and the API on last night's scores."""
+    from pipelines import tenants
     from serving import process
     from serving.access import KeyRing
     from serving.records_at_hand import RecordsAtHand
@@ -278,41 +294,28 @@ def serve(
 
     # the processes of the server read their settings again, from the environment
     given = {"PUNTUALE_HOST": host, "PUNTUALE_PORT": port}
-    with _environment({name: str(v) for name, v in given.items() if v is not None}):
+    with environment({name: str(v) for name, v in given.items() if v is not None}):
         settings = _settings()
-        keys = [key.get_secret_value() for key in settings.api_keys]
-        ring = KeyRing(keys, RecordsAtHand(settings.records_url).keys)
-        ring.refresh()
-        require_keys_off_loopback(has_keys=not ring.is_empty, host=settings.host)  # in words
+        if not tenants.every(settings):  # several companies are never served without keys
+            keys = [key.get_secret_value() for key in settings.api_keys]
+            ring = KeyRing(keys, RecordsAtHand(settings.records_url).keys)
+            ring.refresh()
+            require_keys_off_loopback(has_keys=not ring.is_empty, host=settings.host)  # in words
         process.serve(settings)
 
 
-app.command()(nightly)
-app.command()(report)
+for of_each in (nightly, report, models, monitor, backup, overdue, pull):
+    app.command()(for_each_tenant(of_each))
 app.command()(schedule)
 app.command()(features)
 app.command()(actions)
 app.command()(effects)
-for command in (models, rollback, card, monitor, policy):
+for command in (rollback, card, policy):
     app.command()(command)
 app.command()(build_features)
-app.command()(backup)
 app.command()(restore)
-app.command()(overdue)
-app.command()(pull)
 app.add_typer(keys_app, name="keys")
-
-
-@contextmanager
-def _environment(given: dict[str, str]) -> Iterator[None]:
-    """These variables set for a while, for the processes that are started meanwhile."""
-    before = dict(os.environ)
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+app.add_typer(tenants_app, name="tenants")
 
 
 def _settings() -> "Settings":

@@ -18,7 +18,9 @@ def backup(
     from pipelines.settings import Settings
     from serving import terminal
 
-    made = backups.back_up(Settings(), to, at=datetime.now(UTC), keep=keep)
+    settings = Settings()
+    place = to / settings.tenant if settings.tenant else to  # each tenant's old ones go by age
+    made = backups.back_up(settings, place, at=datetime.now(UTC), keep=keep)
     terminal.say(f"{made} holds {len(backups.check(made)):,} files.")
 
 

@@ -34,3 +34,23 @@ def empty(kind: str, folder: Path) -> Iterator[str]:
         with server.begin() as connection:
             connection.execute(sa.schema.DropSchema(schema, cascade=True))
         server.dispose()
+
+
+@contextmanager
+def whole() -> Iterator[str]:
+    """The address of a PostgreSQL database of its own, for what makes schemas; it goes after."""
+    server = sa.create_engine(
+        SERVER, connect_args={"connect_timeout": 3}, isolation_level="AUTOCOMMIT"
+    )
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    try:
+        with server.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    except sa.exc.OperationalError as fault:
+        pytest.skip(f"no PostgreSQL server answers (PUNTUALE_TEST_DATABASE_URL): {fault.orig}")
+    try:
+        yield sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with server.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+        server.dispose()

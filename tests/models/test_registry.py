@@ -89,6 +89,8 @@ def test_a_training_run_is_logged_with_its_model_and_becomes_the_challenger(
 
     assert (registered.number, registered.version) == ("1", "v1")
     assert registry(home).at(CHALLENGER) == registered
+    others = Registry(f"sqlite:///{home / 'mlflow.db'}", name="puntuale-rossi")
+    assert (others.at(CHALLENGER), others.versions()) == (None, [])
     assert run.info.status == "FINISHED"
     assert run.data.params == {"num_leaves": "4"}
     assert run.data.metrics == {"issue.log_loss.p_late_0": 0.45}
