@@ -153,9 +153,9 @@ def top(base: float, shares: Floats, p: Floats, *, shown: int = REASONS_SHOWN) -
 
 def _row_sums(values: Floats) -> Floats:
     """Each row's sum, column after column: its bits do not depend on the rows beside it."""
-    total = np.zeros(len(values))
-    for column in range(values.shape[1]):
-        total += values[:, column]
+    if not values.shape[1]:
+        return np.zeros(len(values))
+    total: Floats = np.add.accumulate(values, axis=1)[:, -1] + 0.0  # minus zero is zero
     return total
 
 

@@ -172,8 +172,8 @@ def detect(
     stand and how severe they are; without it, those are given that begin or begin again, and with
     `as_of` (days since 1970-01-01) those whose measure is an age carry their day.
     """
+    require(values, _needed_by(rules), for_what="the signal rules")
     rules = default_rules() if rules is None else rules
-    require(values, set().union(*(rule.names for rule in rules)), for_what="the signal rules")
     rows = max((np.size(column) for column in values.values()), default=0)
     found: list[list[Signal]] = [[] for _ in range(rows)]
     for rule in rules:
@@ -195,6 +195,19 @@ def detect(
         for i, since, was, now_is, how in told:
             found[i].append(Signal(rule.code, since, was, now_is, SEVERITIES[how]))
     return found
+
+
+def _needed_by(rules: Sequence[Rule] | None) -> frozenset[str]:
+    return _needed_by_default() if rules is None else _names_of(rules)
+
+
+@cache
+def _needed_by_default() -> frozenset[str]:
+    return _names_of(default_rules())
+
+
+def _names_of(rules: Sequence[Rule]) -> frozenset[str]:
+    return frozenset[str]().union(*(rule.names for rule in rules))
 
 
 def severities(found: Sequence[Sequence[Signal]], rules: Sequence[Rule] | None = None) -> Columns:
