@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 
 WIDTH, HEIGHT = 640, 200
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 14, 26  # of the box, for what is written around it
+LEFT, RIGHT, TOP, BOTTOM = 78, 12, 18, 26  # of the box, for what is written around it
 GRID = 4  # lines across
 
 
@@ -60,6 +60,28 @@ def ticks(high: float, *, low: float = 0.0, count: int = GRID) -> list[float]:
     power = 10.0 ** math.floor(math.log10(wanted))
     step = next(power * times for times in (1, 2, 5, 10) if power * times >= wanted)
     return [step * n for n in range(math.floor(low / step), math.ceil(high / step) + 1)]
+
+
+def waterfall(base: float, pushes: Sequence[float]) -> list[dict[str, float | str]]:
+    """Bars of what there is to begin with, of each push from where the last one ended, of the sum.
+
+    In percent of the width, which holds all of them and zero.
+    """
+    ends = [base]
+    for push in pushes:
+        ends.append(ends[-1] + push)
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    x = Scale(low, high, 0.0, 100.0)
+
+    def bar(begin: float, end: float, kind: str) -> dict[str, float | str]:
+        left, right = sorted((x(begin), x(end)))
+        return {"left": left, "width": right - left, "kind": kind}
+
+    fallen = [
+        bar(begin, end, "worse" if end > begin else "better")
+        for begin, end in zip(ends, ends[1:], strict=False)
+    ]
+    return [bar(0.0, base, "whole"), *fallen, bar(0.0, ends[-1], "whole")]
 
 
 def weeks_of_cash(forecast: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pipelines.customer_record import CustomerRecord
 from pipelines.lookup import Row
 from pipelines.snapshot import Snapshot
 from pipelines.what_if import Asked
-from serving import kept_rows, phrases, plan, timeline
+from serving import charts, kept_rows, phrases, plan, survival, timeline
 from serving.answers import customer_score
 from serving.customer_history import record_of
 from serving.message_drafts import draft_of
@@ -24,7 +24,9 @@ from serving.what_if import comparison
 from serving.worklist_page import PROMISE_DAYS, about, standing_marks
 
 MOST_DAYS, DAYS_STEP = 60, 5  # of the slider that moves the due date
-SHOWN = 15  # of each kind of event, the latest
+SHOWN = 30  # lines of events, the latest
+# what makes two events of a day one line
+_SAME = ("kind", "day", "action_code", "outcome_code", "promised_date", "state", "closed_on")
 
 
 def answer(view: View, customer_id: str, query: Mapping[str, str]) -> HTMLResponse:
@@ -45,6 +47,12 @@ def answer(view: View, customer_id: str, query: Mapping[str, str]) -> HTMLRespon
         whole=whole,
         record=record,
         events=record and _events(record),
+        curves={row["invoice_id"]: survival.curve(row, snapshot.as_of) for row in rows},
+        curve_box=survival.BOX,
+        falls={row["invoice_id"]: _fall(row) for row in rows},
+        customer_fall=charts.waterfall(
+            customer["base_amount"], [cause["amount"] for cause in customer["causes"]]
+        ),
         drawn=record and timeline.drawn(record, whole["signals"] if whole else ()),
         box=timeline.BOX,
         what_if=_what_if(view, snapshot, rows, query),
@@ -64,11 +72,29 @@ def _record(view: View, snapshot: Snapshot, customer_id: str) -> CustomerRecord 
         return None
 
 
-def _events(record: CustomerRecord) -> dict[str, list[Row]]:
-    """What was done, promised and disputed, the latest first."""
-    done = [row for row in record.actions if row["action_code"] != "wait"]
-    kinds = {"actions": done, "promises": record.promises, "disputes": record.disputes}
-    return {kind: rows[::-1][:SHOWN] for kind, rows in kinds.items()}
+def _fall(row: Row) -> list[dict[str, float | str]]:
+    """The reasons of an invoice, each from where the last one ended, up to its probability."""
+    return charts.waterfall(row["base_probability"], [told["points"] for told in row["reasons"]])
+
+
+def _events(record: CustomerRecord) -> list[dict[str, Any]]:
+    """What was done, promised and disputed, the latest first; the same of one day is one line."""
+    kinds = (
+        ("action", [r for r in record.actions if r["action_code"] != "wait"], "performed_on"),
+        ("promise", record.promises, "made_on"),
+        ("dispute", record.disputes, "opened_on"),
+    )
+    told = [
+        {"kind": kind, "day": row[day], **row}
+        for kind, rows, day in kinds
+        for row in reversed(rows)
+    ]
+    found: dict[tuple[object, ...], dict[str, Any]] = {}
+    for row in sorted(told, key=lambda row: row["day"], reverse=True):
+        same = tuple(row.get(name) for name in _SAME)
+        line = found.setdefault(same, {**row, "invoices": []})
+        line["invoices"] += [row["invoice_id"]] if row["invoice_id"] else []
+    return list(found.values())[:SHOWN]
 
 
 def _contact(view: View, snapshot: Snapshot, customer_id: str, asked: str | None) -> dict[str, Any]:

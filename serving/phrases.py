@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import numpy as np
 from babel.dates import format_date, format_interval
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel.numbers import format_compact_decimal, format_currency, format_decimal, format_percent
 
 from models import actions as decisions
 from models import reasons, signals, wording
@@ -142,6 +142,14 @@ def whole_money(amount: float, currency: str, language: str) -> str:
     return str(format_currency(amount, currency, pattern, locale=here, currency_digits=False))
 
 
+def axis_amount(amount: float, language: str) -> str:
+    """An amount beside a picture's line, short: from a million on in millions."""
+    here = locale(language)
+    if abs(amount) < 1_000_000:
+        return str(format_decimal(amount, "#,##0", locale=here))
+    return str(format_compact_decimal(amount, locale=here, fraction_digits=1))
+
+
 def signed_money(amount: float, currency: str, language: str) -> str:
     """A whole amount with its sign; nothing is neither more nor less."""
     sign = "+" if round(amount) > 0 else "−" if round(amount) < 0 else ""
@@ -178,6 +186,11 @@ def without_points(text: str, share: float, language: str) -> str:
 
 def decimal(value: float, language: str) -> str:
     return str(format_decimal(value, "#,##0.#", locale=locale(language)))
+
+
+def one(value: float, language: str) -> str:
+    """A figure with one decimal, as points are told: what adds up is seen to."""
+    return str(format_decimal(value, "0.0", locale=locale(language)))
 
 
 def three(value: float, language: str) -> str:

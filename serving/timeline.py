@@ -16,7 +16,6 @@ INVOICES = 120  # shown, the latest
 MONTHS_MIN = 6  # of time shown at least
 LATEST_LATE, EARLIEST = 120, -30  # days: what is beyond stands at the edge
 MEAN_OF = 5  # settled invoices that the line is the mean of
-LOW = 150  # height of the picture of the exposure
 
 
 def drawn(record: CustomerRecord, signals: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -45,7 +44,7 @@ def drawn(record: CustomerRecord, signals: Sequence[Mapping[str, Any]]) -> dict[
         "months": _months(begin, end, place),
         "signals": [
             {"x": place(signal["since"]), "number": number, **signal}
-            for number, signal in enumerate((s for s in signals if s["since"]), 1)
+            for number, signal in enumerate(_by_day(signals), 1)
         ],
         "actions": _ticks(record.actions, "performed_on", begin, place),
         "promises": _ticks(record.promises, "made_on", begin, place),
@@ -53,6 +52,10 @@ def drawn(record: CustomerRecord, signals: Sequence[Mapping[str, Any]]) -> dict[
         "first": begin,
         "last": end,
     }
+
+
+def _by_day(signals: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted((s for s in signals if s["since"]), key=lambda signal: signal["since"])
 
 
 def _within(days_late: int) -> int:
@@ -106,7 +109,7 @@ def _exposure(record: CustomerRecord) -> dict[str, Any] | None:
         return None
     grid = charts.ticks(highest / 100, count=2)
     x = charts.across(begin.toordinal(), end.toordinal())
-    y = charts.upwards(0, grid[-1], height=LOW)
+    y = charts.upwards(0, grid[-1])
     line = [(x(day.toordinal()), y(cents / 100)) for day, cents in record.exposure]
     limit = [(x(max(r["valid_from"], begin).toordinal()), y(r["amount_cents"] / 100)) for r in held]
     return {
@@ -121,4 +124,4 @@ def _exposure(record: CustomerRecord) -> dict[str, Any] | None:
     }
 
 
-BOX = {"width": WIDTH, "height": HEIGHT, "low": LOW, "left": charts.LEFT, "right": RIGHT}
+BOX = {"width": WIDTH, "height": HEIGHT, "left": charts.LEFT, "right": RIGHT}

@@ -75,10 +75,14 @@ def _shared(
     sorts: Iterable[str],
 ) -> dict[str, Any]:
     """What both lists show above their rows."""
+    filters = {name: query[name] for name in FILTERS if query.get(name)}
+    kept = {**filters, "view": "invoices" if by_invoice and snapshot.has_plan else None}
     return {
-        "filters": {name: query[name] for name in FILTERS if query.get(name)},
+        "filters": filters,
+        "list_query": lambda sort: {**kept, "sort": None if sort == "worth" else sort},
         "sort": query.get("sort") or "worth",
         "sorts": sorts,
+        "rows_a_page": ROWS,
         "by_invoice": by_invoice,
         "companies": snapshot.company_codes,
         "collectors": snapshot.collectors,

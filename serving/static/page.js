@@ -1,6 +1,6 @@
 "use strict";
 // The pages work without this. With it: what-ifs answer as a slider moves, a draft is copied, views
-// are kept in this browser, and the list is walked with the keys j, k, o and /.
+// are kept in this browser, and a list is walked with the keys that its help names.
 
 function live(form) {
   const place = form.dataset.live;
@@ -77,20 +77,39 @@ function savedViews(place) {
 }
 
 function keys(rows) {
-  let at = -1;
+  const help = document.querySelector(".keys");
+  if (help) help.hidden = false;
+  const at = () => rows.indexOf(document.activeElement?.closest(".worklist tbody tr"));
   const go = (to) => {
-    at = Math.min(Math.max(to, 0), rows.length - 1);
-    rows[at].focus();
-    rows[at].scrollIntoView({ block: "nearest" });
+    const row = rows[Math.min(Math.max(to, 0), rows.length - 1)];
+    row.focus();
+    row.scrollIntoView({ block: "nearest" });
+  };
+  const inRow = (selector) => rows[at()]?.querySelector(selector);
+  const does = {
+    j: () => go(at() + 1),
+    k: () => go(at() - 1),
+    o: () => inRow("a")?.click(),
+    d: () => inRow(".do button")?.focus(),
+    m: () => {
+      const more = inRow("details.more");
+      if (!more) return;
+      more.open = true;
+      more.querySelector("input:not([type=hidden])")?.focus();
+    },
+    "/": () => document.querySelector("input[type=search]")?.focus(),
+    "?": () => { if (help) help.open = !help.open; },
   };
   document.addEventListener("keydown", (event) => {
-    const field = event.target.closest("input, select, textarea");
-    if (event.ctrlKey || event.metaKey || event.altKey || field) return;
-    if (event.key === "j") go(at + 1);
-    else if (event.key === "k") go(at - 1);
-    else if (event.key === "o" && at >= 0) rows[at].querySelector("a").click();
-    else if (event.key === "/") document.querySelector("input[type=search]")?.focus();
-    else return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, select, textarea")) {
+      if (event.key === "Escape") rows[Math.max(at(), 0)].focus();
+      return;
+    }
+    const isRow = rows.includes(event.target);
+    const act = event.key === "Enter" && isRow ? does.o : does[event.key];
+    if (!act) return;
+    act();
     event.preventDefault();
   });
 }

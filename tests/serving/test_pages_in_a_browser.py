@@ -123,7 +123,7 @@ def test_a_reader_without_scripts_filters_and_opens_a_customer(visit):
     assert "band=high" in page.url
     page.get_by_role("link", name="山田商事株式会社").click()
     assert page.locator("h1 bdi").inner_text() == "山田商事株式会社"
-    assert page.locator("details.invoice h3").first.text_content() == "Incasso previsto"
+    assert page.locator("details.invoice h3").first.text_content() == "Probabilità"
 
 
 def test_the_language_can_be_switched(visit):
