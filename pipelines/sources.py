@@ -107,7 +107,7 @@ def read(
         files = databases.read_tables(str(source))
         parts = [(own_names(TABLES[name], raw), [raw]) for name, raw in files.items()]
     else:
-        paths = _paths(Path(source))
+        paths = files_of(Path(source))
         found = _mapped_files(plan, paths) if plan.parts else named_files(paths)
         read_once, hashes = _read_all(found, form)
         files = {name: raws[0] for name, raws in read_once.items() if raws}
@@ -123,7 +123,8 @@ def read(
     return _intake(accepted, reading, notes, hashes, currency)
 
 
-def _paths(source: Path) -> list[Path]:
+def files_of(source: Path) -> list[Path]:
+    """The CSV and Parquet files of a folder, or the one file; raises IntakeRefused."""
     if source.is_file():
         return [source]
     if not source.is_dir():

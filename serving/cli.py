@@ -17,6 +17,7 @@ from serving.actions_command import actions
 from serving.build_features_command import build_features
 from serving.effects_command import effects
 from serving.features_command import features
+from serving.init_command import init
 from serving.keys_command import keys_app
 from serving.models_command import card, models, rollback
 from serving.monitor_command import monitor
@@ -306,6 +307,7 @@ def serve(
 
 for of_each in (nightly, report, models, monitor, backup, overdue, pull):
     app.command()(for_each_tenant(of_each))
+app.command()(init)
 app.command()(schedule)
 app.command()(features)
 app.command()(actions)

@@ -23,7 +23,8 @@ _ERR = Console(stderr=True, highlight=False)
 # What to do about an error, by the name of its class: nothing is imported to tell it.
 _NEXT = {
     "NoModelYet": "puntuale train LEDGER",
-    "IntakeRefused": "puntuale check LEDGER --mapping NAME",
+    "IntakeRefused": "puntuale check LEDGER --mapping NAME, or puntuale init LEDGER for a mapping",
+    "FileThere": "puntuale init LEDGER --overwrite",
     "IncompleteExtract": "look at the extract, then puntuale check LEDGER",
     "TooMuchQuarantined": "puntuale check LEDGER --mapping NAME",
     "BundleRefused": "puntuale train LEDGER",
@@ -64,6 +65,14 @@ def _is_expected(fault: BaseException) -> bool:
 
 def say(text: str) -> None:
     _OUT.print(_plain(text))
+
+
+def commands(listed: Sequence[tuple[str, str]]) -> None:
+    """What may be typed next, and what each does; never broken, so that it can be copied."""
+    wide = max((len(command) for command, _ in listed), default=0)
+    _OUT.print("\nNext:")
+    for command, what in listed:
+        _OUT.print(f"  {_plain(command):<{wide}}   {_plain(what)}", soft_wrap=True)
 
 
 def warn(text: str) -> None:

@@ -32,6 +32,7 @@ class Format:
     date: str | None = None
     zone: str = "Europe/Rome"
     nulls: frozenset[str] = field(default_factory=frozenset)
+    header_line: int = 1  # reports put titles above their heads
 
 
 @dataclass(frozen=True)

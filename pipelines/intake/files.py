@@ -94,7 +94,7 @@ def _parquet(path: Path) -> Raw:
 
 def _csv(path: Path, form: Format) -> Raw:
     data = path.read_bytes()
-    text = _decoded(path.name, data, form)
+    text = _from_header(path.name, _decoded(path.name, data, form), form)
     if text.count('"') % 2:
         _closed_quotes(path.name, text, form)
     ragged: list[tuple[int, int, int]] = []
@@ -128,7 +128,8 @@ def _csv(path: Path, form: Format) -> Raw:
                 f"{form.separator!r}; nothing of it was read"
             ]
         )
-    return Raw(path.name, table, _lines(table, text, form), typed=False)
+    lines = _lines(table, text, form) + (form.header_line - 1)
+    return Raw(path.name, table, lines, typed=False)
 
 
 def _decoded(name: str, data: bytes, form: Format) -> str:
@@ -156,6 +157,17 @@ def _decoded(name: str, data: bytes, form: Format) -> str:
     text = text.removeprefix("\ufeff")
     if not text.strip():
         raise IntakeRefused([f"{name}: expected rows, got an empty file"])
+    return text
+
+
+def _from_header(name: str, text: str, form: Format) -> str:
+    """The text without the lines above its heads."""
+    for _ in range(form.header_line - 1):
+        _, _, text = text.partition("\n")
+    if not text.strip():
+        raise IntakeRefused(
+            [f"{name}: expected column heads on line {form.header_line}, got fewer lines"]
+        )
     return text
 
 

@@ -112,6 +112,7 @@ _FORMAT: dict[str, type] = {
     "date": str,
     "zone": str,
     "nulls": list,
+    "header_line": int,
 }
 _ROWS: dict[str, type] = {
     "from": str,
@@ -190,6 +191,8 @@ class _Reader:
             self.faults.append(f"[format]: unknown zone {told['zone']!r}")
         if len(told.get("separator", ",")) != 1:
             self.faults.append("[format]: separator must be one character")
+        if told.get("header_line", 1) < 1:
+            self.faults.append("[format]: header_line must be 1 or more")
         return Format(**{**told, "nulls": frozenset(map(str, told.get("nulls", ())))})
 
     def _watermark(self, given: Dictionary[str, Any], parts: Sequence[Part]) -> dict[str, str]:
