@@ -22,6 +22,7 @@ Rows = npt.NDArray[np.int64]
 WEEKS = 8
 WEEK_ENDS = tuple(range(6, 7 * WEEKS, 7))  # the last day of each week, in days ahead
 DRAWS = 1000
+MOST_DRAWN = 20_000  # invoices drawn one by one; of more, the small customers' are drawn by lot
 LEVELS = (0.1, 0.9)  # an interval of 80 %
 MOST_SHARED = 0.95  # something of each invoice's score stays its own
 _TOGETHER = 50  # draws at a time: memory follows it, and so do the bits
@@ -45,9 +46,10 @@ class CashForecast:
     high_cents: Floats
 
 
-def expected(curve: Floats, open_cents: Cents) -> Floats:
+def expected(curve: Floats, open_cents: Cents | Floats) -> Floats:
     """The expected cash of each week from `curve`, P(still open) at the WEEK_ENDS: (weeks,)."""
-    return open_cents @ -np.diff(curve, axis=1, prepend=1.0)
+    by_week: Floats = open_cents @ -np.diff(curve, axis=1, prepend=1.0)
+    return by_week
 
 
 def forecast(
@@ -74,23 +76,69 @@ def simulate(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Floats:
-    """Drawn sums of each week in cents: (draws, weeks)."""
+    """Drawn sums of each week in cents: (draws, weeks).
+
+    Above MOST_DRAWN invoices the largest customers are drawn each, and of the others some stand
+    for all: a sum over thousands of independent ones is normal, and only its spread is needed.
+    """
     random = np.random.default_rng(seed)
     _, owner = np.unique(customer, return_inverse=True)
-    owners = int(owner.max(initial=-1)) + 1
-    until = ndtri(1.0 - curve)  # the score under which an invoice is paid by the week's end
     amounts = open_cents.astype(np.float64)
+    each, some, times = _drawn_ones(amounts, owner)
+    stand_in = expected(curve[some], amounts[some])
+    of_others: Floats = expected(curve, amounts) - expected(curve[each], amounts[each])
+    rest: Floats = of_others - stand_in * times
 
     received = []
     for begin in range(0, draws, _TOGETHER):
         count = min(_TOGETHER, draws - begin)
-        of_customer = random.standard_normal((owners, count))[owner]
-        scores = np.sqrt(1 - shocks.customer_share) * random.standard_normal((len(curve), count))
-        scores += np.sqrt(shocks.customer_share) * of_customer
-        by_end = [amounts @ (scores <= until[:, [week]]) for week in range(curve.shape[1])]
-        by_week = np.diff(np.stack(by_end, axis=1), axis=1, prepend=0.0)
+        by_week = _sums(random, curve[each], amounts[each], owner[each], shocks, count)
+        if len(some):
+            drawn = _sums(random, curve[some], amounts[some], owner[some], shocks, count)
+            by_week = np.maximum(by_week + rest + times * drawn, 0.0)
         received.append(by_week * _factors(random, by_week.shape, shocks.week_spread))
     return np.concatenate(received)
+
+
+def _drawn_ones(amounts: Floats, owner: Rows) -> tuple[Rows, Rows, float]:
+    """The invoices drawn for themselves, those for others too, and how much wider others make it.
+
+    Customers by what they owe, the largest first, until half of the room is taken; of those after
+    them every so many-th. The spread of a sum of independent customers grows with the root of the
+    sum of their squares: so do the drawn ones' deviations stand for all.
+    """
+    if len(owner) <= MOST_DRAWN:
+        return np.arange(len(owner)), np.zeros(0, np.int64), 1.0
+    owed, invoices = np.bincount(owner, weights=amounts), np.bincount(owner)
+    by_size = np.argsort(-owed, kind="stable")
+    held = np.cumsum(invoices[by_size])
+    large = 1 + int(np.searchsorted(held, MOST_DRAWN // 2))
+    others = by_size[large:]
+    apart = -(-2 * int(invoices[others].sum()) // MOST_DRAWN)
+    chosen = others[apart // 2 :: apart]
+    times = float(np.sqrt(np.square(owed[others]).sum() / np.square(owed[chosen]).sum()))
+    is_large, is_chosen = np.zeros((2, len(owed)), bool)
+    is_large[by_size[:large]], is_chosen[chosen] = True, True
+    return np.flatnonzero(is_large[owner]), np.flatnonzero(is_chosen[owner]), times
+
+
+def _sums(
+    random: np.random.Generator,
+    curve: Floats,
+    amounts: Floats,
+    owner: Rows,
+    shocks: Shocks,
+    count: int,
+) -> Floats:
+    """Drawn sums of these invoices, before what whole weeks bring more or less: (count, weeks)."""
+    until = ndtri(1.0 - curve)  # the score under which an invoice is paid by the week's end
+    _, owner = np.unique(owner, return_inverse=True)
+    owners = int(owner.max(initial=-1)) + 1
+    of_customer = random.standard_normal((owners, count))[owner]
+    scores = np.sqrt(1 - shocks.customer_share) * random.standard_normal((len(curve), count))
+    scores += np.sqrt(shocks.customer_share) * of_customer
+    by_end = [amounts @ (scores <= until[:, [week]]) for week in range(curve.shape[1])]
+    return np.diff(np.stack(by_end, axis=1), axis=1, prepend=0.0)
 
 
 def _factors(random: np.random.Generator, shape: tuple[int, ...], spread: float) -> Floats:

@@ -4,6 +4,7 @@ A row belongs to the customer of the invoice that it names, else to its own. Led
 memory stream through: invoices and the rows that name them meet shard by shard.
 """
 
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,12 +47,21 @@ def partition(source: Ledger | str | Path, to: str | Path, *, partitions: int) -
         raise ValueError(f"partitions must be from 1 to {MOST}, got: {partitions}")
     if to.exists():
         raise FileExistsError(f"{to} exists already and is never written over")
+    if isinstance(source, Ledger):
+        with durable.folder(to) as filled:
+            rows = _split_in_memory(source, filled, partitions)
+            _note(filled, partitions, rows)
+        return to
     read = _Source(source)
     with durable.folder(to) as filled:
         rows = _split(read, filled, partitions)
-        facts = {"partitions": partitions, "rows": rows}
-        (filled / FACTS).write_text(json.dumps(facts, indent=1))
+        _note(filled, partitions, rows)
     return to
+
+
+def _note(filled: Path, partitions: int, rows: dict[str, int]) -> None:
+    facts = {"partitions": partitions, "rows": rows}
+    (filled / FACTS).write_text(json.dumps(facts, indent=1))
 
 
 def folders(partitioned: str | Path) -> list[Path]:
@@ -93,23 +103,44 @@ def write(table: pa.Table, path: Path) -> None:
     durable.flush(path.parent)
 
 
-class _Source:
-    """Batches of a table's accepted rows, from a ledger in memory or from files."""
+def _split_in_memory(ledger: Ledger, to: Path, partitions: int) -> dict[str, int]:
+    """Write the rows of a ledger that is here into their buckets; the rows of each table."""
+    for bucket in range(partitions):
+        (to / _name(bucket)).mkdir()
+    invoices = ledger.invoices["invoice_id"]
+    of_invoices = _place(ledger.invoices["customer_id"], partitions)
+    known = pa.table({"invoice_id": invoices, "bucket": of_invoices})
+    for name, table in ledger.tables().items():
+        if not table.num_rows:
+            continue
+        shard = np.zeros(table.num_rows, np.int64)
+        if name in NAMES_INVOICES:
+            place = _bucket_of_each(table, known, partitions)
+            shard = _place_once(table["invoice_id"], partitions)  # in the order of files' rows
+        else:
+            is_one = name == "invoices"
+            place = of_invoices if is_one else _place(table["customer_id"], partitions)
+        order = np.lexsort((shard, place))
+        ends = np.append(0, np.cumsum(np.bincount(place, minlength=partitions))).tolist()
+        for number, (begin, end) in enumerate(itertools.pairwise(ends)):
+            if end > begin:
+                part = table.take(pa.array(order[begin:end]))
+                pq.write_table(part, to / _name(number) / f"{name}.parquet", compression="zstd")
+    return {name: table.num_rows for name, table in ledger.tables().items()}
 
-    def __init__(self, source: Ledger | str | Path) -> None:
-        self.ledger = source if isinstance(source, Ledger) else None
-        self.folder = Path() if isinstance(source, Ledger) else Path(source)
-        if self.ledger is None and not self._files("invoices"):
+
+class _Source:
+    """Batches of a table's accepted rows, from files."""
+
+    def __init__(self, source: str | Path) -> None:
+        self.folder = Path(source)
+        if not self._files("invoices"):
             raise ValueError(
                 f"{self.folder} must hold invoices.parquet and the ledger's other tables; "
                 "read CSV files, databases and foreign exports with `sources.read`"
             )
 
     def batches(self, name: str) -> Iterator[pa.Table]:
-        if self.ledger is not None:
-            whole = self.ledger.tables()[name]
-            yield from (whole.slice(at, ROWS) for at in range(0, whole.num_rows, ROWS))
-            return
         for path in self._files(name):
             for batch in _batches(path):
                 yield _accepted(name, batch, path)

@@ -1,5 +1,6 @@
 """The cash forecast: what of the open invoices comes in over the next weeks, and what came."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -7,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models import cash
+from models import cash, draws
 from models.cash import WEEK_ENDS, WEEKS, CashForecast, PastWindow, Shocks
 from models.late_payment import LatePaymentModel, Snapshots
-from pipelines import labels, landmarks
+from pipelines import labels, landmarks, stable_hash
 from pipelines.features import Peers
 from pipelines.landmarks import Prepared
 from pipelines.ledger import Ledger, rows_of
@@ -23,6 +24,7 @@ PAST_WINDOWS = 6  # past days that show the shocks
 APART_DAYS = 28  # between one and the next
 WARM_UP_DAYS = 90  # a ledger's first months show its customers without their past
 _EPOCH = date(1970, 1, 1)
+MOST_LOOKED_AT = 300_000  # invoices: of larger ledgers some customers tell what all have in common
 _LEAST_INVOICES = 100  # fewer open ones say too little of what they have in common
 
 
@@ -40,28 +42,89 @@ class Forecast:
 def forecast(ledger: Ledger, model: LatePaymentModel, *, as_of: int, seed: int = 0) -> Forecast:
     """The next weeks' cash from the invoices open on the day; new invoices would add to it."""
     prepared = landmarks.prepare(ledger.known_before(as_of))
-    peers = Peers.from_columns(model.peers)
-    invoice = np.flatnonzero(is_open(prepared.settlement, as_of))
+    share = share_looked_at(ledger.invoices.num_rows)
+    return of_parts([part(prepared, model, as_of=as_of, share=share)], as_of=as_of, seed=seed)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a forecast needs of some customers' invoices: rows by their own numbers."""
+
+    curve: Floats  # of what is open on the day: (n, weeks)
+    open_cents: Rows
+    customer: Rows  # their own numbers, the same in whatever part
+    windows: Sequence[PastWindow]
+
+
+def share_looked_at(invoices: int) -> float:
+    """How many of a ledger's customers tell of past windows; in small ones it is all."""
+    return min(1.0, MOST_LOOKED_AT / max(invoices, 1))
+
+
+def part(
+    prepared: Prepared,
+    model: LatePaymentModel,
+    *,
+    as_of: int,
+    share: float,
+    peers: Peers | None = None,
+) -> Part:
+    """The part of a forecast that this ledger's customers make."""
+    peers = peers or Peers.from_columns(model.peers)
+    settlement = prepared.settlement
+    invoice = np.flatnonzero(is_open(settlement, as_of))
     snapshots = _snapshots(prepared, invoice, as_of, peers)
-    amounts = open_cents(prepared.settlement, as_of)[invoice]
-    shocks = cash.estimate(past_windows(prepared, model, as_of=as_of, peers=peers))
-    told = cash.forecast(
+    keys = stable_hash.of_customers(settlement.customer_ids).view(np.int64)
+    return Part(
         model.predict_curve(snapshots, _week_ends(len(invoice))),
-        amounts,
-        prepared.settlement.customer[invoice].astype(np.int64),
-        shocks,
-        seed=seed,
+        open_cents(settlement, as_of)[invoice],
+        keys[settlement.customer[invoice]],
+        past_windows(prepared, model, as_of=as_of, keys=keys, share=share),
     )
-    return Forecast(as_of, len(invoice), int(amounts.sum()), told, shocks)
 
 
-def noted(ledger: Ledger, model: LatePaymentModel, *, as_of: int) -> dict[str, Any]:
+def of_parts(parts: Sequence[Part], *, as_of: int, seed: int = 0) -> Forecast:
+    """The forecast of all parts together; into how many they are divided changes nothing."""
+    every = [
+        PastWindow(of.curve, np.zeros(len(of.customer), np.int64), of.customer, of.open_cents)
+        for of in parts
+    ]
+    now = _together(every)
+    windows = []
+    for back in range(min((len(of.windows) for of in parts), default=0)):
+        window = _together([of.windows[back] for of in parts])
+        if len(window.customer) < _LEAST_INVOICES:
+            break
+        windows.append(window)
+    shocks = cash.estimate(windows)
+    told = cash.forecast(now.curve, now.open_cents, now.customer, shocks, seed=seed)
+    return Forecast(as_of, len(now.customer), int(now.open_cents.sum()), told, shocks)
+
+
+def _together(parts: Sequence[PastWindow]) -> PastWindow:
+    """The rows of all in the order of their customers' numbers, each customer's as they were."""
+    curve, week, customer, cents = (
+        np.concatenate([getattr(of, name) for of in parts])
+        for name in ("curve", "week", "customer", "open_cents")
+    )
+    order = np.argsort(customer, kind="stable")
+    return PastWindow(curve[order], week[order], customer[order], cents[order])
+
+
+def noted(
+    ledger: Ledger,
+    model: LatePaymentModel,
+    *,
+    as_of: int,
+    told: Forecast | None = None,
+    settlement: Settlement | None = None,
+) -> dict[str, Any]:
     """What a night writes down: the weeks ahead with their interval, and what the last brought.
 
     Weeks begin on the day; amounts are whole cents. `weeks` counts only what is open now, while
-    `received` is all that came in, for whatever invoice.
+    `received` is all that came in, for whatever invoice. What was worked out before is given in.
     """
-    told = forecast(ledger, model, as_of=as_of)
+    told = told or forecast(ledger, model, as_of=as_of)
     cash_told = told.cash
     return {
         "as_of": _iso(as_of),
@@ -78,17 +141,17 @@ def noted(ledger: Ledger, model: LatePaymentModel, *, as_of: int) -> dict[str, A
         ],
         "received": [
             {"begins": _iso(as_of - 7 * (WEEKS - week)), "cents": int(cents)}
-            for week, cents in enumerate(received(ledger, as_of=as_of))
+            for week, cents in enumerate(received(ledger, as_of=as_of, settlement=settlement))
         ],
     }
 
 
-def received(ledger: Ledger, *, as_of: int) -> Rows:
+def received(ledger: Ledger, *, as_of: int, settlement: Settlement | None = None) -> Rows:
     """The cash of each of the weeks before the day, the oldest first, in cents: (WEEKS,).
 
     Payments on invoices less what went back, by the day it happened, as far as it is known.
     """
-    moved = settle(ledger.known_before(as_of)).movements
+    moved = (settlement or settle(ledger.known_before(as_of))).movements
     week = (moved.day.astype(np.int64) - as_of) // 7 + WEEKS
     counts = ((moved.kind == PAYMENT) | (moved.kind == RETURN)) & (week >= 0) & (week < WEEKS)
     total = np.zeros(WEEKS, np.int64)
@@ -101,26 +164,29 @@ def _iso(day: int) -> str:
 
 
 def past_windows(
-    prepared: Prepared, model: LatePaymentModel, *, as_of: int, peers: Peers
+    prepared: Prepared, model: LatePaymentModel, *, as_of: int, keys: Rows, share: float
 ) -> list[PastWindow]:
     """What the customers' curves said on past days whose weeks have ended, and what came.
 
     The curve answers there, not the trees: it learns nothing from what came after the day, and
-    the trees have seen these very invoices.
+    the trees have seen these very invoices. `keys` are the customers' own numbers: a share of them
+    is drawn by lot.
     """
     settlement, windows = prepared.settlement, []
+    is_drawn = draws.toss(keys, "past windows") < share
+    counts = labels.is_labelled(settlement) & is_drawn[settlement.customer]
     for back in range(PAST_WINDOWS):
         day = as_of - 7 * WEEKS - APART_DAYS * back
-        invoice = np.flatnonzero(is_open(settlement, day) & labels.is_labelled(settlement))
-        if day < model.cohorts.observed_from + WARM_UP_DAYS or len(invoice) < _LEAST_INVOICES:
+        if day < model.cohorts.observed_from + WARM_UP_DAYS:
             break
-        snapshots = _snapshots(prepared, invoice, day, peers)
+        invoice = np.flatnonzero(counts & is_open(settlement, day))
+        snapshots = landmarks.records_of(prepared, invoice, np.full(len(invoice), day, np.int32))
         weeks_after = (settlement.settled_day[invoice].astype(np.int64) - day) // 7
         windows.append(
             PastWindow(
                 curve=model.customer_curve(snapshots, _week_ends(len(invoice))),
                 week=np.clip(weeks_after, 0, WEEKS),
-                customer=settlement.customer[invoice].astype(np.int64),
+                customer=keys[settlement.customer[invoice]],
                 open_cents=open_cents(settlement, day)[invoice],
             )
         )

@@ -5,7 +5,7 @@ what was known before its own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 import numpy as np
@@ -72,11 +72,21 @@ def prepare(ledger: Ledger) -> Prepared:
 
 def take(prepared: Prepared, invoice: Rows, as_of: Days, *, peers: Peers) -> Snapshots:
     """These invoices (rows), each as of its own day."""
+    return replace(
+        records_of(prepared, invoice, as_of),
+        features=features.compute(prepared.streams, invoice, as_of, peers),
+        feature_names=tuple(features.BOOK),
+        weekday_share=weekday_share(weekday_payments(prepared, invoice, as_of)),
+    )
+
+
+def records_of(prepared: Prepared, invoice: Rows, as_of: Days) -> Snapshots:
+    """Snapshots with the customers' records alone: all that their curves look at, no features."""
     settlement = prepared.settlement
     customer = settlement.customer[invoice]
     return Snapshots(
-        features=features.compute(prepared.streams, invoice, as_of, peers),
-        feature_names=tuple(features.BOOK),
+        features=np.zeros((len(invoice), 0)),
+        feature_names=(),
         as_of=as_of,
         due_day=settlement.due_day[invoice],
         records=prepared.records,
@@ -85,7 +95,7 @@ def take(prepared: Prepared, invoice: Rows, as_of: Days, *, peers: Peers) -> Sna
         cohort=prepared.cohort[invoice],
         calendar=prepared.calendar[invoice],
         working_days=prepared.working_days,
-        weekday_share=weekday_share(weekday_payments(prepared, invoice, as_of)),
+        weekday_share=np.zeros((len(invoice), 7)),
     )
 
 

@@ -177,7 +177,7 @@ def conform(columns: pa.Table | Mapping[str, Sequence[Any]], *, to: Table) -> pa
             return nothing(kind)
         values = given[name]
         if isinstance(values, pa.ChunkedArray):
-            values = values.combine_chunks()
+            values = whole(values)
         if not isinstance(values, pa.Array):
             return pa.array(values, kind)
         return values if values.type == kind else values.cast(kind)

@@ -3,15 +3,17 @@
 Written once, with the night; `pipelines.snapshot` reads it, read-only and immutable.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from datetime import date
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic_core import to_json
+
+from pipelines import litter
 
 Row = dict[str, Any]  # a row of a table: what `pa.Table.to_pylist` gives for it
 
@@ -93,13 +95,13 @@ def write_lookup(
     The same rows give the same bytes. Nothing is flushed here: whoever places the folder does it.
     """
     database = sqlite3.connect(path, isolation_level=None)
-    try:
+    with closing(database), litter.left_lying():
         database.execute("PRAGMA journal_mode = OFF")
         database.execute("PRAGMA synchronous = OFF")
         database.execute("BEGIN")
         database.execute(_TABLE)
         database.executemany(
-            f"INSERT INTO scores VALUES ({_marks(11)})", _entries(in_worklist_order(scores))
+            f"INSERT INTO scores VALUES ({_marks(11)})", _entries(scores, worklist_order(scores))
         )
         _index(database, _SCORES_INDEXES)
         if plan is not None:
@@ -115,8 +117,6 @@ def write_lookup(
             )
             _index(database, _CUSTOMERS_INDEXES)
         database.execute("COMMIT")
-    finally:
-        database.close()
 
 
 def _index(database: sqlite3.Connection, indexes: Iterable[str]) -> None:
@@ -126,6 +126,11 @@ def _index(database: sqlite3.Connection, indexes: Iterable[str]) -> None:
 
 def in_worklist_order(scores: pa.Table) -> pa.Table:
     """The scores as a collector works them: the action worth most first, then the value at risk."""
+    return scores.take(worklist_order(scores))
+
+
+def worklist_order(scores: pa.Table) -> pa.Array:
+    """The rows of the scores in the order of the worklist."""
     keys = pa.table(
         {
             "worth": pc.struct_field(scores["action"], "expected_value_cents"),
@@ -134,7 +139,7 @@ def in_worklist_order(scores: pa.Table) -> pa.Table:
         }
     )
     order = [("worth", "descending"), ("at_risk", "descending"), ("invoice_id", "ascending")]
-    return scores.take(pc.sort_indices(keys, sort_keys=order))
+    return pc.sort_indices(keys, sort_keys=order)
 
 
 def in_plan_order(plan: pa.Table) -> pa.Table:
@@ -156,8 +161,11 @@ def in_plan_order(plan: pa.Table) -> pa.Table:
     return plan.take(pc.sort_indices(keys, sort_keys=order))
 
 
-def _entries(scores: pa.Table) -> Iterator[tuple[object, ...]]:
-    for place, (row, text) in enumerate(_as_text(scores)):
+def _entries(scores: pa.Table, order: pa.Array) -> Iterator[tuple[object, ...]]:
+    some = (
+        scores.take(order.slice(at, _BATCH_ROWS)) for at in range(0, scores.num_rows, _BATCH_ROWS)
+    )
+    for place, (row, text) in enumerate(entry for part in some for entry in _as_text(part)):
         yield (
             place,
             row["invoice_id"],
@@ -208,7 +216,4 @@ def _as_text(table: pa.Table) -> Iterator[tuple[Row, str]]:
     """Each row, and as the JSON that the lookup keeps."""
     for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
         for row in batch.to_pylist():
-            yield (
-                row,
-                json.dumps(row, default=date.isoformat, ensure_ascii=False, separators=(",", ":")),
-            )
+            yield row, to_json(row, inf_nan_mode="constants").decode()

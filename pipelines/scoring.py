@@ -16,7 +16,7 @@ from models.bundle import Bundle
 from models.horizons import PROBABILITY_COLUMNS
 from models.outlook import Economics
 from models.policy import Policy
-from pipelines import decisions, landmarks, onset
+from pipelines import decisions, landmarks, litter, onset
 from pipelines.asked import Asked
 from pipelines.beliefs import believe, check_book
 from pipelines.decisions import Standing
@@ -79,12 +79,13 @@ def score_and_ask(
     asked = open_rows(prepared, as_of, invoices)
     peers = Peers.from_columns(model.model.peers)
     known = decisions.standing(prepared, as_of)
-    parts = [
-        _score_block(
-            prepared, known, asked[at : at + BLOCK], model, peers, economics, policy, telling
-        )
-        for at in range(0, len(asked), BLOCK)
-    ]
+    with litter.left_lying():
+        parts = [
+            _score_block(
+                prepared, known, asked[at : at + BLOCK], model, peers, economics, policy, telling
+            )
+            for at in range(0, len(asked), BLOCK)
+        ]
     tables = [table for table, _ in parts]
     table = pa.concat_tables(tables) if tables else SCORE_SCHEMA.empty_table()
     return table.combine_chunks(), [asked_for for _, asked_for in parts]

@@ -100,6 +100,7 @@ def read(
     form = replace(plan.form, zone=zone or plan.form.zone)
     currency = ledger_currency or plan.currency or "EUR"
     hashes: dict[str, str] = {}
+    read_once: dict[str, list[Raw]] = {}
     if str(source) == RECORDS:
         files: dict[str, Raw] = {}
         parts: list[tuple[Part, list[Raw]]] = []
@@ -119,6 +120,7 @@ def read(
     parts += [(own_names(TABLES[name], raw), [raw]) for name, raw in (sent or {}).items()]
     notes = [] if plan.parts else _own_faults(parts)
     reading = apply(parts, files, form)
+    del files, parts, read_once  # as they came: of a large ledger too much to keep meanwhile
     accepted = accept(reading.gathered(), ledger_currency=currency, today=today)
     return _intake(accepted, reading, notes, hashes, currency)
 

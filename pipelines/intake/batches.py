@@ -56,7 +56,7 @@ class Batch:
         """The batch of a table's rows: all its columns, and the unreadable cells marked."""
         table = TABLES[name]
         columns = {
-            f.name: rows.table[f.name].combine_chunks().cast(f.type)
+            f.name: _whole(rows.table[f.name]).cast(f.type)
             if f.name in rows.table.column_names
             else pa.nulls(rows.table.num_rows, f.type)
             for f in table.schema
@@ -66,7 +66,7 @@ class Batch:
             pa.table(columns, schema=table.schema),
             rows.sources,
             rows.lines,
-            np.full(rows.table.num_rows, name),
+            np.full(rows.table.num_rows, name, dtype=object),  # one text, pointed at by each row
             {},
             np.zeros(rows.table.num_rows, bool),
         )
@@ -127,7 +127,12 @@ class Batch:
         )
 
     def accepted(self) -> pa.Table:
-        return self.rows.filter(pa.array(self.good))
+        return self.rows.filter(pa.array(self.good)) if self.bad.any() else self.rows
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """In one piece, copied only where there are several: a ledger fills much of the memory."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _moved(mark: Mark, position: dict[int, int]) -> Mark:

@@ -62,6 +62,8 @@ class Reading:
 
 
 def join_rows(parts: Sequence[Rows]) -> Rows:
+    if len(parts) == 1:
+        return parts[0]
     faults: list[Fault] = []
     offset = 0
     for part in parts:
@@ -191,7 +193,8 @@ def _typed(
     reading: Reading,
 ) -> Rows:
     """The chosen rows with each column read as its kind; unreadable cells become faults."""
-    table = raw.table.take(pa.array(rows))
+    is_whole = len(rows) == raw.table.num_rows
+    table = raw.table if is_whole else raw.table.take(pa.array(rows))
     if part.join is not None:
         table = _joined(table, part.join, files[part.join.file], form)
     lines = raw.lines[rows]

@@ -190,27 +190,26 @@ def _insert(
     connection: sa.Connection, new: Sequence[Warned], *, as_of: str, at: datetime
 ) -> list[int]:
     """Keep the new alerts in their order, so that of equal values the first has the lower id."""
-    ids = []
-    for warned in new:
-        code, customer, invoice = warned.name
-        kept = connection.execute(
-            alerts.insert()
-            .values(
-                as_of=as_of,
-                customer_id=customer,
-                invoice_id=invoice,
-                code=code,
-                since=warned.since.isoformat() if warned.since else as_of,
-                severity=warned.severity,
-                value_cents=warned.value_cents,
-                facts=json.dumps(dict(warned.facts), sort_keys=True, allow_nan=False),
-                state="open",
-                changed_at=moment(at),
-                last_seen=as_of,
-            )
-            .returning(alerts.c.id)
-        )
-        ids.append(int(kept.scalar_one()))
+    rows = [
+        {
+            "as_of": as_of,
+            "customer_id": warned.name[1],
+            "invoice_id": warned.name[2],
+            "code": warned.name[0],
+            "since": warned.since.isoformat() if warned.since else as_of,
+            "severity": warned.severity,
+            "value_cents": warned.value_cents,
+            "facts": json.dumps(dict(warned.facts), sort_keys=True, allow_nan=False),
+            "state": "open",
+            "changed_at": moment(at),
+            "last_seen": as_of,
+        }
+        for warned in new
+    ]
+    kept = alerts.insert().returning(alerts.c.id, sort_by_parameter_order=True)
+    ids: list[int] = []
+    for start in range(0, len(rows), _AT_ONCE):
+        ids += connection.execute(kept, rows[start : start + _AT_ONCE]).scalars()
     return ids
 
 

@@ -108,3 +108,29 @@ def test_the_interval_covers_drawn_weeks() -> None:
     came = cash.simulate(curve, amounts, customer, shocks, draws=400, seed=2)
     covered = ((came >= told.low_cents) & (came <= told.high_cents)).mean()
     assert 0.77 < covered < 0.83
+
+
+def test_some_customers_stand_for_many_with_the_same_mean_and_width(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    curve, amounts, customer = portfolio(6_000)
+    shocks = Shocks(0.5, 0.1)
+    each = cash.simulate(curve, amounts, customer, shocks, draws=1_000)
+    monkeypatch.setattr(cash, "MOST_DRAWN", 2_000)
+    some = cash.simulate(curve, amounts, customer, shocks, draws=1_000)
+
+    error = each.std(axis=0) / np.sqrt(len(each))
+    assert (np.abs(each.mean(axis=0) - some.mean(axis=0)) < 6 * error).all()
+    assert some.std(axis=0) == pytest.approx(each.std(axis=0), rel=0.15)
+
+
+def test_a_customer_larger_than_the_room_is_drawn_for_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    curve, amounts, _ = portfolio(3_000)
+    customer = np.maximum(np.arange(3_000) - 1_500, 0) // 10  # the first has half of all
+    shocks = Shocks(0.8)
+    each = cash.simulate(curve, amounts, customer, shocks)
+    monkeypatch.setattr(cash, "MOST_DRAWN", 600)
+    some = cash.simulate(curve, amounts, customer, shocks)
+    assert some.std(axis=0) == pytest.approx(each.std(axis=0), rel=0.15)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.cash import WEEK_ENDS, WEEKS
-from pipelines import cash_forecast
+from pipelines import cash_forecast, landmarks
 from pipelines.ledger import Ledger
 from pipelines.settlement import is_open, open_cents, settle
 from tests.trained import Trained
@@ -20,6 +20,24 @@ def test_what_is_expected_is_no_more_than_what_is_open(trained: Trained) -> None
     assert 0 < told.cash.expected_cents.sum() <= told.open_cents
     assert (told.cash.low_cents <= told.cash.high_cents).all()
     assert 0 <= told.shocks.customer_share < 1
+
+
+def test_into_how_many_parts_customers_are_divided_changes_no_bit(trained: Trained) -> None:
+    ids = trained.ledger.customers["customer_id"].combine_chunks()
+    told = cash_forecast.forecast(trained.ledger, trained.model, as_of=trained.as_of)
+    parts = [
+        cash_forecast.part(
+            landmarks.prepare(trained.ledger.of_customers(some).known_before(trained.as_of)),
+            trained.model,
+            as_of=trained.as_of,
+            share=1.0,
+        )
+        for some in (ids[25:], ids[:7], ids[7:25])
+    ]
+    apart = cash_forecast.of_parts(parts, as_of=trained.as_of)
+    assert apart.shocks == told.shocks
+    for name in ("expected_cents", "low_cents", "high_cents"):
+        assert (getattr(apart.cash, name) == getattr(told.cash, name)).all()
 
 
 def test_what_comes_later_changes_no_forecast(trained: Trained) -> None:
