@@ -20,6 +20,7 @@ from pipelines import (
     fingerprint,
     kpis,
     monitoring,
+    night_changes,
     night_report,
     plan_record,
     planning,
@@ -29,6 +30,7 @@ from pipelines import (
     pulling,
     reading,
     scoring,
+    segments,
     settlement,
 )
 from pipelines.findings import Health
@@ -125,6 +127,7 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
         fingerprint.of_ledger(intake.ledger),
     )
     ledgers.keep(intake.ledger, ledger_name)
+    changes = night_changes.since_last(store, job.as_of, scores, scored.plan)
     name = store.publish(
         job.as_of,
         scores,
@@ -139,6 +142,8 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
             "lost_inputs": list(health.lost_inputs),
             "risk": portfolio_risk.risk_of(scores),
             "risk_before": portfolio_risk.night_before(store, job.as_of),
+            "segments": segments.of(scores, intake.ledger.customers),
+            "changes": changes and changes.facts(),
             "kpis": kpis.noted(intake.ledger, day),
             "forecast": cash_forecast.noted(intake.ledger, model.model, as_of=day),
             "provision": provision.matrix(intake.ledger, scores, day),

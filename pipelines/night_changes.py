@@ -1,14 +1,17 @@
 """What a night says otherwise than the night before it."""
 
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from models.outlook import BANDS
-from pipelines.snapshot import SCORES, Snapshot
+from pipelines.snapshot import SCORES, Snapshot, SnapshotDamaged
+from pipelines.store import ScoreStore
 
 _COMPARED = ["invoice_id", "customer_id", "open_cents", "value_at_risk_cents", "risk_band"]
 
@@ -28,6 +31,20 @@ class Changes:
     worse_invoices: int  # open on both nights, in a higher band now
     better_invoices: int
     other_contacts: int  # customers on both plans for whom something else is advised now
+
+    def facts(self) -> dict[str, Any]:
+        """The same for a manifest: dates as text."""
+        return asdict(self) | {"before": self.before.isoformat()}
+
+
+def since_last(
+    store: ScoreStore, as_of: date, scores: pa.Table, plan: pa.Table | None
+) -> Changes | None:
+    """What is otherwise than on the last night before a day that can be read; None without one."""
+    for name in reversed([n for n in store.names() if n < as_of.isoformat()]):
+        with suppress(SnapshotDamaged, OSError), closing(store.snapshot(name)) as before:
+            return between(before, scores, plan)
+    return None
 
 
 def between(before: Snapshot, scores: pa.Table, plan: pa.Table | None) -> Changes:

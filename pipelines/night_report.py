@@ -19,7 +19,6 @@ from models import durable
 from models.action import CatalogueError
 from pipelines import mail, night_changes, night_page, portfolio_risk
 from pipelines.lookup import in_plan_order
-from pipelines.night_changes import Changes
 from pipelines.records import alerts
 from pipelines.records.database import RecordsAway, RecordsDamaged
 from pipelines.settings import Settings
@@ -129,7 +128,9 @@ def tell(snapshot: Snapshot, store: ScoreStore, *, records_url: str) -> Told:
     raised = _raised(records_url, snapshot)
     contacts = _contacts(snapshot)
     named = [{**alert, **_named(customers, alert["customer_id"])} for alert in raised or ()]
-    changes = _changes(snapshot, store)
+    changes = night_changes.since_last(
+        store, snapshot.as_of, snapshot.scores(), snapshot.plan_table()
+    )
     return {
         "snapshot": snapshot.name,
         "as_of": snapshot.as_of,
@@ -180,14 +181,6 @@ def _contacts(snapshot: Snapshot) -> list[Row]:
     contacted: pa.Table = ordered.filter(pc.not_equal(ordered["code"], "wait"))
     rows: list[Row] = contacted.select(shown).to_pylist()
     return rows
-
-
-def _changes(snapshot: Snapshot, store: ScoreStore) -> Changes | None:
-    """What is otherwise than on the last night before that can be read."""
-    for name in reversed([n for n in store.names() if n < snapshot.as_of.isoformat()]):
-        with suppress(SnapshotDamaged, OSError), closing(store.snapshot(name)) as before:
-            return night_changes.between(before, snapshot.scores(), snapshot.plan_table())
-    return None
 
 
 def _of_collectors(

@@ -42,8 +42,8 @@ def risk_of(scores: pa.Table) -> Risk:
         "late_cents": round(base) + sum(cause["cents"] for cause in causes),
         "value_at_risk_cents": int(at_risk.sum()),
         "causes": causes,
-        "cause_hints": _by_code(hint, np.arange(scores.num_rows), open_cents, at_risk),
-        "signals": _by_code(
+        "cause_hints": by_code(hint, np.arange(scores.num_rows), open_cents, at_risk),
+        "signals": by_code(
             pc.struct_field(pc.list_flatten(carried), "code"),
             pc.list_parent_indices(carried).to_numpy(),
             open_cents,
@@ -91,7 +91,7 @@ def _causes(scores: pa.Table, open_cents: Rows, at_risk: Rows) -> list[dict[str,
     ]
 
 
-def _by_code(
+def by_code(
     codes: pa.ChunkedArray | pa.Array, row: Rows, open_cents: Rows, at_risk: Rows
 ) -> list[dict[str, Any]]:
     """Sums over the rows that carry each code, the largest value at risk first."""

@@ -13,6 +13,7 @@ from typing import Any
 WIDTH, HEIGHT = 640, 200
 LEFT, RIGHT, TOP, BOTTOM = 78, 12, 18, 26  # of the box, for what is written around it
 GRID = 4  # lines across
+BOX = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "bottom": BOTTOM}
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def answer(view: View, customer_id: str, query: Mapping[str, str]) -> HTMLRespon
             customer["base_amount"], [cause["amount"] for cause in customer["causes"]]
         ),
         drawn=record and timeline.drawn(record, whole["signals"] if whole else ()),
-        box=timeline.BOX,
+        box=charts.BOX,
         what_if=_what_if(view, snapshot, rows, query),
         mark=(marked or {}).get(customer_id),
         marks_away=marked is None,

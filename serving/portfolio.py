@@ -12,9 +12,11 @@ from pipelines.portfolio_risk import risk_of
 from pipelines.snapshot import Snapshot
 from serving.answers import Answer, JsonAnswer, Provenance, units
 from serving.at_hand import AtHand
+from serving.changes import NightChanges, changes_of
 from serving.invoices import InLanguage
 from serving.phrases import cause_name, word
 from serving.problems import EVERY_ROUTE, declared
+from serving.segments import Segment, segments_of
 from serving.strict_requests import StrictRoute
 
 Risk = Mapping[str, Any]  # as `pipelines.portfolio_risk` gives it
@@ -153,6 +155,8 @@ class PortfolioRisk(Provenance):
     kpis_before: list[Kpis] = Field(description="as of the first of each of the months before")
     forecast: CashForecast | None = Field(description="null for a night that noted none")
     provisions: list[Provision] = Field(description="by age; empty for a night that noted none")
+    segments: list[Segment] = Field(description="empty for a night that noted none")
+    changes: NightChanges | None = Field(description="null where there was no night before")
 
 
 class Risks:
@@ -306,6 +310,8 @@ def routes(at_hand: AtHand) -> APIRouter:
                 **kpis_of(facts.get("kpis")),
                 "forecast": forecast_of(facts.get("forecast")),
                 "provisions": provisions_of(facts.get("provision", ())),
+                "segments": segments_of(facts.get("segments", ()), language),
+                "changes": changes_of(facts.get("changes")),
             }
         )
 

@@ -7,10 +7,13 @@ from fastapi.responses import HTMLResponse
 
 from pipelines import kpis
 from serving import charts
+from serving.changes import changes_of
 from serving.portfolio import Risks, forecast_of, kpis_of, portfolio_risk, provisions_of
+from serving.segments import segments_of
 from serving.view import View
 
-OVER_TIME = ("dso_days", "best_possible_dso_days", "add_days")
+DAYS = ("dso_days", "best_possible_dso_days", "add_days")
+SHARES = ("cei_percent", "late_payment_percent", "promise_kept_percent")
 
 
 def answer(view: View, risks: Risks) -> HTMLResponse:
@@ -30,6 +33,9 @@ def answer(view: View, risks: Risks) -> HTMLResponse:
         figures=figures["kpis"],
         history=_history(figures),
         buckets=kpis.BUCKETS,
+        segments=segments_of(facts.get("segments", ()), view.language),
+        changes=changes_of(facts.get("changes")),
+        box=charts.BOX,
     )
 
 
@@ -39,5 +45,20 @@ def _history(figures: dict[str, Any]) -> dict[str, Any] | None:
         return None
     rows = [*figures["kpis_before"], figures["kpis"]]
     days = [date.fromisoformat(row["as_of"]) for row in rows]
-    drawn = charts.over_time(days, {name: [row[name] for row in rows] for name in OVER_TIME})
-    return {"chart": drawn, "rows": list(zip(days, rows, strict=True))}
+    drawn = [
+        charts.over_time(days, {name: [_figure(row, name) for row in rows] for name in names})
+        for names in (DAYS, SHARES)
+    ]
+    return {
+        "charts": [chart for chart in drawn if chart],
+        "rows": list(zip(days, rows, strict=True)),
+    }
+
+
+def _figure(row: dict[str, Any], name: str) -> float | None:
+    """A figure of a day; shares in percent, to stand beside the CEI."""
+    if name in row:
+        value: float | None = row[name]
+        return value
+    share = row[name.replace("_percent", "_share")]
+    return None if share is None else 100 * share

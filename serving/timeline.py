@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.customer_record import CustomerRecord, Row
 from serving import charts
-from serving.charts import HEIGHT, RIGHT, WIDTH
+from serving.charts import RIGHT, WIDTH
 
 INVOICES = 120  # shown, the latest
 MONTHS_MIN = 6  # of time shown at least
@@ -122,6 +122,3 @@ def _exposure(record: CustomerRecord) -> dict[str, Any] | None:
         "now": record.exposure[-1][1] / 100,
         "limit_now": held[-1]["amount_cents"] / 100 if held else None,
     }
-
-
-BOX = {"width": WIDTH, "height": HEIGHT, "left": charts.LEFT, "right": RIGHT}

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
-from pipelines import cash_forecast, kpis, provision
+from pipelines import cash_forecast, kpis, night_changes, provision
 from pipelines.portfolio_risk import night_before, risk_of
 from pipelines.score_schema import SCORE_SCHEMA
 from pipelines.settings import Settings
@@ -11,6 +11,16 @@ from pipelines.store import ScoreStore
 from serving.portfolio import PortfolioRisk
 
 CAUSE = {"code": "difficulty", "evidence": []}
+SMALL_AND_REST = [
+    {
+        "code": code,
+        "invoices": 1,
+        "open_cents": 423_500,
+        "late_cents": 100_000,
+        "value_at_risk_cents": 50_000,
+    }
+    for code in ("small <b>", "rest")
+]
 
 
 @pytest.fixture
@@ -21,7 +31,13 @@ def two_nights(serve, row, tmp_path):
     def publish(rows, as_of):
         store = ScoreStore(Settings(_env_file=None, home=tmp_path).scores_folder)
         scores = pa.Table.from_pylist([{**r, "as_of": as_of} for r in rows], SCORE_SCHEMA)
-        facts = {"risk": risk_of(scores), "risk_before": night_before(store, as_of)}
+        changes = night_changes.since_last(store, as_of, scores, None)
+        facts = {
+            "risk": risk_of(scores),
+            "risk_before": night_before(store, as_of),
+            "changes": changes and changes.facts(),
+            "segments": [{"by": "segment", "parts": SMALL_AND_REST}],
+        }
         with store.writing() as run:
             store.publish(as_of, scores, run=run, facts=facts)
 
@@ -67,13 +83,24 @@ def test_every_figure_stands_beside_that_of_the_night_before(two_nights):
     }
     (signal,) = answer["signals"]
     assert (signal["invoices"], signal["open_amount"]["before"]) == (0, 8470.0)
+    changes = answer["changes"]
+    assert (changes["before"], changes["gone_invoices"]) == ("2026-06-29", 1)
+    assert (changes["gone_amount"], changes["open_change"]) == (4235.0, -4235.0)
+    (segment,) = answer["segments"]
+    assert [part["text"] for part in segment["parts"]] == ["small <b>", "gli altri"]
 
 
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", ("Changes since 29 June 2026", "Past delays", "−€4,235", "another model")),
-        ("it", ("Variazioni rispetto al 29 giugno 2026", "I ritardi passati", "un altro modello")),
+        (
+            "en",
+            ("What changed since 29 June 2026", "Past delays", "−€4,235", "another model", "&lt;b"),
+        ),
+        (
+            "it",
+            ("Che cosa è cambiato dal 29 giugno 2026", "I ritardi passati", "un altro modello"),
+        ),
     ],
 )
 def test_the_page_says_the_same_in_words(two_nights, language, said):
