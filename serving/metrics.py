@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
@@ -26,23 +27,46 @@ PARTS = ("model", "records", "scores")
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # where several processes add up what they count
 
 
+class Measure(NamedTuple):
+    """A family of figures as Prometheus and the documentation name it."""
+
+    kind: Literal["counter", "gauge", "histogram"]
+    about: str
+    labels: tuple[str, ...] = ()
+
+
+MEASURES: Mapping[str, Measure] = {
+    "puntuale_requests_total": Measure(
+        "counter", "Requests that were answered.", ("method", "route", "status")
+    ),
+    "puntuale_request_seconds": Measure(
+        "histogram", "From the request's head to the end of its answer.", ("route",)
+    ),
+    "puntuale_requests_under_way": Measure("gauge", "What is under way weighs."),
+    "puntuale_scoring_queue": Measure("gauge", "Requests that wait for scoring or score."),
+    "puntuale_refused_total": Measure("counter", "Requests refused for want of a place.", ("why",)),
+    "puntuale_reloads_total": Measure(
+        "counter", "Models and scores that were taken up.", ("what", "came")
+    ),
+    "puntuale_model": Measure("gauge", "1 for the model.", ("version",)),
+    "puntuale_model_age_days": Measure("gauge", "Since the model was made."),
+    "puntuale_scores": Measure("gauge", "Scores that are read.", ("band",)),
+    "puntuale_scores_age_days": Measure("gauge", "Since the day that the scores are of."),
+    "puntuale_quarantined_rows": Measure("gauge", "Rows of the ledger that could not be used."),
+    "puntuale_drift_findings": Measure("gauge", "What monitoring found that night."),
+    "puntuale_away": Measure("gauge", "1 for a part that is away.", ("part",)),
+}
+
+
 class Requests:
     """Requests by route and status, and how long they took."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.answered = Counter(
-            "puntuale_requests",
-            "Requests that were answered.",
-            ("method", "route", "status"),
-            registry=registry,
-        )
-        self.seconds = Histogram(
-            "puntuale_request_seconds",
-            "From the request's head to the end of its answer.",
-            ("route",),
-            buckets=SECONDS,
-            registry=registry,
-        )
+        total, seconds = "puntuale_requests_total", "puntuale_request_seconds"
+        _, about, labels = MEASURES[total]
+        self.answered = Counter(total, about, labels, registry=registry)
+        _, about, labels = MEASURES[seconds]
+        self.seconds = Histogram(seconds, about, labels, buckets=SECONDS, registry=registry)
 
     def watch(self, seen: Seen) -> None:
         self.answered.labels(seen.method, seen.route, str(seen.status)).inc()
@@ -61,36 +85,22 @@ class Standing(Collector):
         yield from self._load()
         yield from self._model()
         yield from self._scores()
-        away = GaugeMetricFamily("puntuale_away", "1 for a part that is away.", labels=["part"])
-        for part in PARTS:
-            away.add_metric([part], float(part in self.at_hand.parts_away()))
-        yield away
+        away = self.at_hand.parts_away()
+        yield _family("puntuale_away", [((part,), float(part in away)) for part in PARTS])
 
     def _load(self) -> Iterator[Metric]:
-        places = self.at_hand.places
-        yield _gauge("requests_under_way", "What is under way weighs.", self.gate.under_way())
-        yield _gauge("scoring_queue", "Requests that wait for scoring or score.", places.waiting)
-        refused = CounterMetricFamily(
-            "puntuale_refused", "Requests refused for want of a place.", labels=["why"]
-        )
-        for why, count in sorted(self.gate.refused.items()):
-            refused.add_metric([why], count)
-        yield refused
-        reloads = CounterMetricFamily(
-            "puntuale_reloads", "Models and scores that were taken up.", labels=["what", "came"]
-        )
-        for (what, came), count in sorted(self.at_hand.reloads.items()):
-            reloads.add_metric([what, came], count)
-        yield reloads
+        places, gate = self.at_hand.places, self.gate
+        yield _family("puntuale_requests_under_way", [((), gate.under_way())])
+        yield _family("puntuale_scoring_queue", [((), places.waiting)])
+        refused = [((why,), count) for why, count in sorted(gate.refused.items())]
+        yield _family("puntuale_refused_total", refused)
+        yield _family("puntuale_reloads_total", sorted(self.at_hand.reloads.items()))
 
     def _model(self) -> Iterator[Metric]:
         model, today = self.at_hand.model, self.at_hand.today()
-        info = GaugeMetricFamily("puntuale_model", "1 for the model.", labels=["version"])
-        if model is not None:
-            info.add_metric([model.version], 1)
-        yield info
+        yield _family("puntuale_model", [] if model is None else [((model.version,), 1)])
         if (made := self.at_hand.model_made_on) is not None:
-            yield _gauge("model_age_days", "Since the model was made.", (today - made).days)
+            yield _family("puntuale_model_age_days", [((), (today - made).days)])
 
     def _scores(self) -> Iterator[Metric]:
         snapshot = self.at_hand.snapshot()
@@ -98,20 +108,23 @@ class Standing(Collector):
             return
         if self._bands[0] != snapshot.name:
             self._bands = (snapshot.name, {b: snapshot.count(Wanted(band=b)) for b in BANDS})
-        bands = GaugeMetricFamily("puntuale_scores", "Scores that are read.", labels=["band"])
-        for band, count in self._bands[1].items():
-            bands.add_metric([band], count)
-        yield bands
+        yield _family("puntuale_scores", [((b,), count) for b, count in self._bands[1].items()])
         facts = snapshot.manifest["facts"]
         findings = (facts.get("health") or {}).get("findings", ())
-        age, held = self.at_hand.age_days(snapshot), snapshot.manifest.get("quarantined", 0)
-        yield _gauge("scores_age_days", "Since the day that the scores are of.", age)
-        yield _gauge("quarantined_rows", "Rows of the ledger that could not be used.", held)
-        yield _gauge("drift_findings", "What monitoring found that night.", len(findings))
+        held = snapshot.manifest.get("quarantined", 0)
+        yield _family("puntuale_scores_age_days", [((), self.at_hand.age_days(snapshot))])
+        yield _family("puntuale_quarantined_rows", [((), held)])
+        yield _family("puntuale_drift_findings", [((), len(findings))])
 
 
-def _gauge(name: str, about: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"puntuale_{name}", about, value=value)
+def _family(name: str, figures: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+    """The figures of a measure, each with its labels; a measure without labels has one figure."""
+    kind, about, labels = MEASURES[name]
+    made = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
+    family = made(name, about, labels=labels)
+    for values, figure in figures:
+        family.add_metric(values, figure)
+    return family
 
 
 class Metrics:
