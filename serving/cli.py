@@ -15,6 +15,7 @@ import typer
 
 from serving.actions_command import actions
 from serving.build_features_command import build_features
+from serving.doctor_command import doctor
 from serving.effects_command import effects
 from serving.features_command import features
 from serving.init_command import init
@@ -305,7 +306,7 @@ def serve(
         process.serve(settings)
 
 
-for of_each in (nightly, report, models, monitor, backup, overdue, pull):
+for of_each in (nightly, report, models, monitor, backup, overdue, pull, doctor):
     app.command()(for_each_tenant(of_each))
 app.command()(init)
 app.command()(schedule)

@@ -139,6 +139,16 @@ def upgrade(engine: sa.Engine, *, to: str | None = None) -> None:
         command.upgrade(config, to or "head")
 
 
+def revision(engine: sa.Engine) -> tuple[str | None, str | None, frozenset[str]]:
+    """The tables' migration, this version's, and all that it knows; nothing is changed."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    ours = ScriptDirectory.from_config(config)
+    with engine.connect() as connection:
+        has = MigrationContext.configure(connection).get_current_revision()
+    return has, ours.get_current_head(), frozenset(r.revision for r in ours.walk_revisions())
+
+
 def moment(at: datetime) -> str:
     """A moment as the records keep it."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
