@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     oidc_scopes_claim: str = "scope"
     oidc_read: str = "puntuale:read"
     oidc_write: str = "puntuale:write"
+    oidc_tenant_claim: str | None = None
     requests_per_minute: int | None = Field(default=None, ge=1)
     webhook_allow_private: bool = False
 

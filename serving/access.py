@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,7 +26,7 @@ from serving.limits import HEALTH_PATHS
 from serving.problems import refuse
 
 if TYPE_CHECKING:  # tokens need a library of their own, and only where they are asked for
-    from serving.tokens import Tokens
+    from serving.tokens import Bearer
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,24 @@ class Caller:
 ANYBODY = Caller("local", frozenset(SCOPES))  # on loopback without any key
 
 
+class Keys(Protocol):
+    """What the layer asks of the keys."""
+
+    @property
+    def is_empty(self) -> bool: ...
+
+    @property
+    def is_read(self) -> bool: ...
+
+    def find(self, given: bytes) -> Caller | None: ...
+
+
+class Judge(Protocol):
+    """What the layer asks of who judges tokens."""
+
+    async def check(self, token: bytes) -> "Bearer": ...
+
+
 @dataclass
 class KeyRing:
     """Every key that opens, read again from the records every few seconds.
@@ -64,6 +82,7 @@ class KeyRing:
     from_settings: Sequence[str]
     read: Callable[[], Sequence[Key]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    is_closed: bool = False  # nobody comes in without a key, even before the first was made
     is_read: bool = False
     fault: str | None = None  # why the last reading failed
     _known: list[tuple[str, Key | None]] = field(default_factory=list)
@@ -72,9 +91,14 @@ class KeyRing:
         self._known = [(keys.digest(key), None) for key in self.from_settings]
 
     @property
+    def has_keys(self) -> bool:
+        """Whether any key is known, one that has ended too."""
+        return bool(self._known)
+
+    @property
     def is_empty(self) -> bool:
         """Whether no key was ever made: then the service is open, on loopback only."""
-        return self.is_read and not self._known
+        return self.is_read and not self.has_keys and not self.is_closed
 
     def find(self, given: bytes) -> Caller | None:
         """The caller with this key; every known digest is compared, each in constant time."""
@@ -158,22 +182,22 @@ class ApiKeys:
     """
 
     def __init__(
-        self, app: ASGIApp, *, ring: KeyRing, rates: Rates, tokens: "Tokens | None" = None
+        self, app: ASGIApp, *, ring: Keys, rates: Rates, tokens: Judge | None = None
     ) -> None:
         self.app, self.ring, self.rates, self.tokens = app, ring, rates, tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in HEALTH_PATHS:
             return await self.app(scope, receive, send)
-        given = [value for name, value in scope["headers"] if name == b"x-api-key"]
+        given = keys_given(scope)
         if len(given) > 1:
             detail = "Send X-API-Key once."
             return await refuse(scope, receive, send, "malformed-request", detail)
-        if self.tokens and not given and (token := _bearer_token(scope)) is not None:
+        if self.tokens and not given and (token := bearer_token(scope)) is not None:
             return await self._with_token(self.tokens, token, scope, receive, send)
         is_page = not scope["path"].startswith("/v1/")
         if not given and is_page:
-            given = _basic_password(scope)
+            given = basic_password(scope)
         is_open = self.ring.is_empty and self.tokens is None
         caller = ANYBODY if is_open else given and self.ring.find(given[0])
         if not caller:
@@ -192,7 +216,7 @@ class ApiKeys:
         await self._counted(caller, scope, receive, send)
 
     async def _with_token(
-        self, tokens: "Tokens", token: bytes, scope: Scope, receive: Receive, send: Send
+        self, tokens: Judge, token: bytes, scope: Scope, receive: Receive, send: Send
     ) -> None:
         from serving.issuer import IssuerAway
         from serving.tokens import TokenRefused
@@ -239,14 +263,19 @@ class ApiKeys:
         await self.app(scope, receive, told_too)
 
 
-def _bearer_token(scope: Scope) -> bytes | None:
+def keys_given(scope: Scope) -> list[bytes]:
+    """The keys that came as X-API-Key: one, where the request is well formed."""
+    return [value for name, value in scope["headers"] if name == b"x-api-key"]
+
+
+def bearer_token(scope: Scope) -> bytes | None:
     """The token that came, None where none did."""
     given = [value for name, value in scope["headers"] if name == b"authorization"]
     scheme, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
     return token.strip() if scheme.lower() == b"bearer" else None
 
 
-def _basic_password(scope: Scope) -> list[bytes]:
+def basic_password(scope: Scope) -> list[bytes]:
     """The password a browser asked its user for."""
     scheme, _, encoded = Headers(scope=scope).get("authorization", "").partition(" ")
     if scheme.lower() != "basic":

@@ -74,11 +74,19 @@ DESCRIPTION = "Which invoices will be paid late, why, and what to do next."
 
 
 def create_app(
-    settings: Settings, *, score: Scorer | None = None, today: Callable[[], date] = date.today
+    settings: Settings,
+    *,
+    score: Scorer | None = None,
+    today: Callable[[], date] = date.today,
+    turns: limits.Turns | None = None,
 ) -> FastAPI:
-    """The service on these settings; raises OpenServiceError rather than serve strangers."""
-    records = RecordsAtHand(settings.records_url)
-    ring = KeyRing([key.get_secret_value() for key in settings.api_keys], records.keys)
+    """The service on these settings; raises OpenServiceError rather than serve strangers.
+
+    `turns` is shared by all applications of a process.
+    """
+    records, is_tenant = RecordsAtHand(settings.records_url), settings.tenant is not None
+    fixed = [key.get_secret_value() for key in settings.api_keys]
+    ring = KeyRing(fixed, records.keys, is_closed=is_tenant)
     ring.refresh()
     tokens = _tokens(settings)
     is_open = ring.is_empty and tokens is None
@@ -86,12 +94,13 @@ def create_app(
     store = ScoreStore(settings.scores_folder)
     policy = policies.in_force(settings)
     scorer = score or partial(scoring.score, policy=policy)
-    gate, shares = limits.Gate(), limits.Gate(limits.WEIGHT_OF_A_KEY)
+    gate = limits.Gate(limits.WEIGHT_OF_A_KEY if is_tenant else limits.WEIGHT_AT_ONCE)
+    shares = limits.Gate(limits.WEIGHT_OF_A_KEY)
     places = limits.ScoringPlaces(refused=gate.refused)
     shares.refused = gate.refused
     at_hand = AtHand(settings, store, scorer, policy.catalogue, records, places=places, today=today)
     at_hand.records_fault = lambda: ring.fault
-    measured = metrics.Metrics(at_hand, gate)
+    measured = metrics.Metrics(at_hand, gate, tenant=settings.tenant)
     reload = Reload(at_hand)
     sending = Deliveries(records, allow_private=settings.webhook_allow_private)
 
@@ -122,7 +131,10 @@ def create_app(
             Middleware(problems.UnexpectedFailures),
             Middleware(security.PlainHeads, hosts=hosts),
             Middleware(
-                limits.UnderWay, gate=gate, name=lambda _: limits.EVERYBODY, turns=limits.Turns()
+                limits.UnderWay,
+                gate=gate,
+                name=lambda _: limits.EVERYBODY,
+                turns=turns or limits.Turns(),
             ),
             Middleware(
                 ApiKeys, ring=ring, rates=Rates(settings.requests_per_minute), tokens=tokens
@@ -157,6 +169,7 @@ def create_app(
     )
     describe(app, takes_tokens=tokens is not None)
     app.state.at_hand, app.state.tokens = at_hand, tokens
+    app.state.ring, app.state.gate, app.state.measured = ring, gate, measured
     return app
 
 

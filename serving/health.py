@@ -45,19 +45,21 @@ def routes(at_hand: AtHand) -> APIRouter:
     )
     async def readyz() -> JsonAnswer:
         """503 with the reason while no model is loaded; stored scores are served all the same."""
-        if at_hand.model is None:
-            away = ", ".join(at_hand.parts_away())
-            raise Problem("no-model", f"{at_hand.model_missing} Away: {away}.")
-        snapshot = at_hand.snapshot()
-        return JsonAnswer(
-            {
-                "status": "ready",
-                "model_version": at_hand.model.version,
-                "scores_as_of": snapshot and snapshot.as_of,
-                "stale": at_hand.is_model_stale
-                or (snapshot is not None and at_hand.is_stale(snapshot)),
-                "away": at_hand.parts_away(),
-            }
-        )
+        return JsonAnswer(ready(at_hand))
 
     return router
+
+
+def ready(at_hand: AtHand) -> dict[str, Any]:
+    """What answers; Problem (503) while no model is loaded."""
+    if at_hand.model is None:
+        away = ", ".join(at_hand.parts_away())
+        raise Problem("no-model", f"{at_hand.model_missing} Away: {away}.")
+    snapshot = at_hand.snapshot()
+    return {
+        "status": "ready",
+        "model_version": at_hand.model.version,
+        "scores_as_of": snapshot and snapshot.as_of,
+        "stale": at_hand.is_model_stale or (snapshot is not None and at_hand.is_stale(snapshot)),
+        "away": at_hand.parts_away(),
+    }

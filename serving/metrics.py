@@ -2,9 +2,10 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from itertools import chain
+from typing import Literal, NamedTuple, Protocol
 
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 PARTS = ("model", "records", "scores")
+TENANT = "tenant"  # the label that says whose a figure is, where there are several companies
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # where several processes add up what they count
 
 
@@ -59,18 +61,21 @@ MEASURES: Mapping[str, Measure] = {
 
 
 class Requests:
-    """Requests by route and status, and how long they took."""
+    """Requests by route and status, and how long they took; of several companies each its own."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, tenant: str | None = None) -> None:
+        self._tenant = () if tenant is None else (tenant,)
+        also = () if tenant is None else (TENANT,)
         total, seconds = "puntuale_requests_total", "puntuale_request_seconds"
         _, about, labels = MEASURES[total]
-        self.answered = Counter(total, about, labels, registry=registry)
+        self.answered = Counter(total, about, labels + also, registry=registry)
         _, about, labels = MEASURES[seconds]
-        self.seconds = Histogram(seconds, about, labels, buckets=SECONDS, registry=registry)
+        names = labels + also
+        self.seconds = Histogram(seconds, about, names, buckets=SECONDS, registry=registry)
 
     def watch(self, seen: Seen) -> None:
-        self.answered.labels(seen.method, seen.route, str(seen.status)).inc()
-        self.seconds.labels(seen.route).observe(seen.ms / 1000)
+        self.answered.labels(seen.method, seen.route, str(seen.status), *self._tenant).inc()
+        self.seconds.labels(seen.route, *self._tenant).observe(seen.ms / 1000)
 
 
 @dataclass(eq=False)
@@ -130,22 +135,78 @@ def _family(name: str, figures: Iterable[tuple[tuple[str, ...], float]]) -> Metr
 class Metrics:
     """Everything that is measured; one registry for each application."""
 
-    def __init__(self, at_hand: AtHand, gate: Gate) -> None:
+    def __init__(self, at_hand: AtHand, gate: Gate, *, tenant: str | None = None) -> None:
+        self.tenant = tenant
         self._own = CollectorRegistry()
-        self.requests = Requests(self._own)
-        self._standing = CollectorRegistry()
-        self._standing.register(Standing(at_hand, gate))
+        self.requests = Requests(self._own, tenant)
+        self._standing = Standing(at_hand, gate)
 
     def text(self) -> bytes:
         """As Prometheus reads it; of several processes what all of them counted."""
-        counted = self._own
-        if os.environ.get(SHARED):
-            counted = CollectorRegistry()
-            multiprocess.MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
-        return generate_latest(counted) + generate_latest(self._standing)
+        return as_text(chain(self.counted(), self.standing()))
+
+    def counted(self) -> Iterable[Metric]:
+        """What was counted here, or by all processes together; of one tenant what is its own."""
+        if not are_shared():
+            return self._own.collect()
+        found = counted_together()
+        return found if self.tenant is None else _only(found, self.tenant)
+
+    def standing(self) -> Iterator[Metric]:
+        """What stands at the moment of asking."""
+        for metric in self._standing.collect():
+            if self.tenant is not None:
+                whose = {TENANT: self.tenant}
+                metric.samples = [s._replace(labels={**s.labels, **whose}) for s in metric.samples]
+            yield metric
 
 
-def routes(metrics: Metrics) -> APIRouter:
+def are_shared() -> bool:
+    """Whether several processes count together."""
+    return bool(os.environ.get(SHARED))
+
+
+def counted_together() -> Iterable[Metric]:
+    """What several processes have counted, added up."""
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry.collect()
+
+
+def as_text(metrics: Iterable[Metric]) -> bytes:
+    """Metrics as Prometheus reads them, those of one name together."""
+    named: dict[str, Metric] = {}
+    for metric in metrics:
+        if metric.name in named:
+            named[metric.name].samples += metric.samples
+        else:
+            named[metric.name] = metric
+    registry = CollectorRegistry()
+    registry.register(_Given(list(named.values())))
+    return generate_latest(registry)
+
+
+@dataclass(eq=False)
+class _Given(Collector):
+    metrics: Sequence[Metric]
+
+    def collect(self) -> Iterable[Metric]:
+        return self.metrics
+
+
+def _only(metrics: Iterable[Metric], tenant: str) -> Iterator[Metric]:
+    for metric in metrics:
+        metric.samples = [s for s in metric.samples if s.labels.get(TENANT) == tenant]
+        yield metric
+
+
+class Told(Protocol):
+    """Whatever tells what is measured."""
+
+    def text(self) -> bytes: ...
+
+
+def routes(metrics: Told) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get(

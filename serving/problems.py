@@ -43,6 +43,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "records-away": (503, "The records cannot be read or written"),
     "no-scores": (503, "No scores have been published yet"),
     "issuer-away": (503, "The issuer of tokens does not answer"),
+    "tenant-away": (503, "This company is not served"),
 }
 STATUS_KIND = {status: kind for kind, (status, _) in reversed(list(KINDS.items()))}
 

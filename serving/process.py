@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from serving.logs import to_standard_error
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
     from pipelines.settings import Settings
 
@@ -47,13 +47,13 @@ def keep_out() -> None:
     sys.meta_path.insert(0, KeptOut())
 
 
-def service() -> "FastAPI":
+def service() -> "ASGIApp":
     """The application on the settings of the environment."""
     keep_out()
     from pipelines.settings import Settings
-    from serving.app import create_app
+    from serving.tenants import create_service
 
-    application = create_app(Settings())
+    application = create_service(Settings())
     gc.collect()
     gc.freeze()  # what has been made so far stays: no request waits for a search through it
     gc.set_threshold(OBJECTS_BETWEEN_SEARCHES)

@@ -27,7 +27,7 @@ Command = Callable[..., None]
 
 # Done for each company in turn where none is named.
 FOR_EACH = frozenset(
-    {"backup", "models", "monitor", "nightly", "overdue", "pull", "report", "train"}
+    {"backup", "doctor", "models", "monitor", "nightly", "overdue", "pull", "report", "train"}
 )
 # These look after the whole installation, or after nobody's data.
 OF_ALL = FOR_EACH | {"actions", "features", "schedule", "serve", "tenants"}

@@ -54,6 +54,7 @@ class Tokens:
     audience: str
     scopes_claim: str
     words: Mapping[str, str]  # the claim's word -> our scope
+    tenant: tuple[str, str] | None = None  # the claim that names the company, and its name
 
     @classmethod
     def of(cls, settings: Settings) -> "Tokens":
@@ -62,7 +63,25 @@ class Tokens:
         require_safe(settings.oidc_issuer)
         words = {settings.oidc_read: "read", settings.oidc_write: "write"}
         keys = IssuerKeys(settings.oidc_issuer)
-        return cls(keys, settings.oidc_audience, settings.oidc_scopes_claim, words)
+        claim, name = settings.oidc_tenant_claim, settings.tenant
+        tenant = (claim, name) if claim and name else None
+        return cls(keys, settings.oidc_audience, settings.oidc_scopes_claim, words, tenant)
+
+    def is_named_by(self, token: bytes) -> bool:
+        """Whether the token says that it is for us; nothing of it is believed before `check`."""
+        if len(token) > TOKEN_BYTES:
+            return False
+        try:
+            claims = jwt.decode(token, options={"verify_signature": False})
+        except (PyJWTError, ValueError, TypeError, RecursionError):
+            return False
+        audiences = claims.get("aud")
+        named = audiences if isinstance(audiences, list) else [audiences]
+        is_ours = claims.get("iss") == self.keys.issuer and self.audience in named
+        return is_ours and self._is_for_tenant(claims)
+
+    def _is_for_tenant(self, claims: Mapping[str, Any]) -> bool:
+        return self.tenant is None or self.tenant[1] in _words(claims, self.tenant[0])
 
     async def check(self, token: bytes) -> Bearer:
         """Who comes; TokenRefused, or IssuerAway while no key of the issuer is known."""
@@ -83,6 +102,8 @@ class Tokens:
             )
         except (PyJWTError, ValueError, TypeError, RecursionError) as fault:
             raise TokenRefused(SAID.get(type(fault), "The token is not valid.")) from None
+        if not self._is_for_tenant(claims):
+            raise TokenRefused("The token is for another company.")
         allowed = {self.words[word] for word in _words(claims, self.scopes_claim) & {*self.words}}
         return Bearer(f"oidc:{_opaque(claims['sub'])}", frozenset(allowed))
 

@@ -46,5 +46,15 @@ def test_f29_all_faults_are_told_at_once():
         require_secrets(settings(api_keys=("x", "y"), database_url=far))
 
 
+def test_f29_a_tenants_password_is_looked_at_as_any_other(tmp_path):
+    file, far = tmp_path / "tenants.toml", "postgresql://u:{}@db.example.com/x"
+    file.write_text(f'[rossi]\ndatabase_url = "{far.format("postgres")}"\n')
+    with pytest.raises(SecretRefused, match="tenant rossi: PUNTUALE_DATABASE_URL.*chmod 600"):
+        require_secrets(settings(home=tmp_path))
+    file.write_text(f'[rossi]\ndatabase_url = "{far.format("7hGq2-long")}"\n')
+    file.chmod(0o600)
+    require_secrets(settings(home=tmp_path))
+
+
 def test_good_secrets_are_let_through():
     require_secrets(settings(api_keys=(GOOD,)))
