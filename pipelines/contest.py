@@ -13,6 +13,7 @@ from models import drift, metrics
 from models.drift import Interval
 from models.horizons import HORIZONS_DAYS, column
 from models.metrics import Bin, Floats
+from pipelines.verdict_words import JOINED, say
 
 CHALLENGER, CHAMPION, CURVE = "challenger", "champion", "customer curve"
 ISSUE = "issue"  # the test that asks about each invoice on its day of issue
@@ -92,8 +93,7 @@ def decide(contest: Contest) -> Verdict:
     Who is far better than the champion was is stopped too: it may see what it cannot know.
     """
     if not len(contest.y) or np.isnan(contest.y).all():
-        why = "no outcome has matured in the window: there is nothing to judge"
-        return Verdict(False, (why, *contest.notes))
+        return Verdict(False, (say("nothing"), *contest.notes))
 
     has_skill, of_skill = _skill(contest)
     if of_jump := _too_good(contest):
@@ -107,9 +107,9 @@ def decide(contest: Contest) -> Verdict:
             named = (
                 f"{other}'s recipe" if other == CHAMPION and contest.champion_is_recipe else other
             )
+            figures = {"worse": f"{worse:+.4f}", "error": f"{error:.4f}"}
             why_not.append(
-                f"{'loses' if loses else 'does not lose'} to the {named} ({test}): log-loss "
-                f"{worse:+.4f} ± {error:.4f}"
+                say("loses" if loses else "holds", other=named, test=str(test), **figures)
             )
     return Verdict(has_skill and not lost, (of_skill, *why_not, *contest.notes))
 
@@ -117,17 +117,16 @@ def decide(contest: Contest) -> Verdict:
 def _skill(contest: Contest) -> tuple[bool, str]:
     """Whether the challenger ranks better than chance, and the sentence that says so."""
     if (found := contest.skill()) is None:
-        return False, "no skill that can be told from none: all outcomes of the window are alike"
+        return False, say("alike")
     horizon, seen = found
-    told = f"AUC {seen.value:.3f} ({seen.low:.3f} to {seen.high:.3f}) for {horizon} at issue"
-    if seen.low > NO_SKILL:
-        return True, f"tells late from not late: {told}"
-    blend = ""
-    if contest.weights is not None:
+    has_skill = seen.low > NO_SKILL
+    figures = {name: f"{getattr(seen, name):.3f}" for name in ("value", "low", "high")}
+    why = say("skill" if has_skill else "no_skill", horizon=horizon, **figures)
+    if not has_skill and contest.weights is not None:
         near, far = contest.weights
-        blend = f"; the trees' weights are {near:g} and {far:g}"
-        blend += ": the customer's curve answers" if not near and not far else ""
-    return False, f"no skill that can be told from none: {told}{blend}"
+        blend = say("weights" if near or far else "no_trees", near=f"{near:g}", far=f"{far:g}")
+        why += JOINED + blend
+    return has_skill, why
 
 
 def _too_good(contest: Contest) -> str:
@@ -139,10 +138,7 @@ def _too_good(contest: Contest) -> str:
     horizon, jump = found[0], found[1].value - ranked[1].value
     if jump <= TOO_GOOD:
         return ""
-    return (
-        f"too good to be believed: AUC {jump:+.3f} against the champion for {horizon} at issue; "
-        "look for what it may know of the future (`puntuale backtest --report`)"
-    )
+    return JOINED.join((say("too_good", jump=f"{jump:+.3f}", horizon=horizon), say("look")))
 
 
 def difference(

@@ -16,6 +16,7 @@ from pipelines import features
 from pipelines.job import day_number
 from pipelines.learning import USUAL, Learning
 from pipelines.ledger import Ledger
+from pipelines.verdict_words import JOINED, say
 
 
 @dataclass(frozen=True)
@@ -59,22 +60,21 @@ def at_origin(
 
     On a cluster a recipe is the one that it is here: what it makes differs within the noise.
     """
-    named = f"the champion {champion.version}"
+    version, begin = champion.version, str(origin)
     learned_until = date.fromisoformat(str(champion.manifest.facts["cut_off"]))
     missing = [name for name in champion.model.feature_names if name not in features.BOOK]
     if learned_until <= origin and not missing:
-        note = f"{named} is compared as it is: it has learned until {learned_until}"
-        return Rematch(champion.model, f"{note}, and the window begins on {origin}", False)
+        note = say("as_it_is", version=version, until=str(learned_until), begin=begin)
+        return Rematch(champion.model, note, False)
 
-    why = f"{named} has learned until {learned_until}, and the window begins on {origin}"
+    why = say("later", version=version, until=str(learned_until), begin=begin)
     if missing:
-        why = f"{named} asks for what the feature book no longer has ({', '.join(missing)})"
+        why = say("lacking", version=version, features=", ".join(missing))
     recipe = Recipe.of(champion.model)
     if recipe == Recipe(dict(tuned or {}), tuple(features.BOOK), learning.share):
-        same = "it is the challenger's own, which only newer data sets apart"
-        return Rematch(None, f"{why}: its recipe is compared instead; {same}", True)
+        return Rematch(None, JOINED.join((say("own_recipe", why=why), say("newer_data"))), True)
     fitted = _fitted(ledger, recipe, origin, learning)
-    return Rematch(fitted, f"{why}: its recipe, fitted anew on that day, is compared instead", True)
+    return Rematch(fitted, say("fitted", why=why), True)
 
 
 def _fitted(ledger: Ledger, recipe: Recipe, origin: date, learning: Learning) -> LatePaymentModel:

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     trial_salt: str = "puntuale"
     tracking_uri: str | None = None
     artifact_root: str | None = None
+    mlflow_address: str | None = Field(default=None, pattern='^https?://[^\\s"<>]+$')
+    prefect_address: str | None = Field(default=None, pattern='^https?://[^\\s"<>]+$')
     database_url: str | None = None
     snapshots_kept: int = Field(default=14, ge=2)
     ledgers_kept: int = Field(default=2, ge=1)

@@ -8,6 +8,7 @@ from typing import Any
 from models import durable
 
 FILE = "versions.json"  # beside the bundles
+REGISTERED = "puntuale"  # the name in the registry, for who does not open it
 
 
 def write(folder: Path, versions: Sequence[Mapping[str, object]]) -> None:

@@ -3,15 +3,19 @@
 Plain HTML that needs no script. It shows what the API answers, in the reader's language.
 """
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from models.bundle import Bundle
-from serving import alert_pages, customer_page, page_forms, pictures, portfolio_page, worklist_page
+from serving import (
+    alert_pages,
+    customer_page,
+    model_page,
+    page_forms,
+    portfolio_page,
+    worklist_page,
+)
 from serving.at_hand import AtHand
-from serving.model_info import Kept, told
+from serving.model_info import Kept
 from serving.portfolio import Risks
 from serving.view import View
 
@@ -45,7 +49,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         view = View(at_hand, request)
         if at_hand.model is None:
             return view.message("no_model_title", "no_model_text", status=503)
-        return view.render("model.html", **_model(at_hand, at_hand.model, kept, view))
+        return model_page.answer(view, at_hand.model, kept, risks)
 
     @router.get("/model/card")
     def card(request: Request) -> HTMLResponse:
@@ -57,19 +61,3 @@ def routes(at_hand: AtHand) -> APIRouter:
 
     page_forms.add(router, at_hand)
     return router
-
-
-def _model(at_hand: AtHand, model: Bundle, kept: Kept, view: View) -> dict[str, Any]:
-    """What the page of a model shows."""
-    drawn = kept.looked_at(model)
-    judged = pictures.contenders(model.manifest.facts.get("metrics", {}))
-    return {
-        "model": told(at_hand, kept, model, view.language),
-        "judged": judged,
-        "contenders": [
-            who for who in pictures.CONTENDERS if any(who in row["who"] for row in judged)
-        ],
-        "reliability": pictures.reliability(drawn),
-        "summary": pictures.summary(drawn, view.language),
-        "dependence": pictures.dependence(drawn, view.language, view.said["currency"]),
-    }

@@ -8,7 +8,7 @@ from models import bundle, looked_at
 from models.looked_at import Column, LookedAt
 from models.metrics import Bin
 from models.time_ahead import TIME_FEATURES
-from pipelines import version_history
+from pipelines import verdict_words, version_history
 from pipelines.features import BOOK
 from pipelines.settings import Settings
 from serving import pictures
@@ -16,7 +16,11 @@ from serving.model_info import Calibration, ModelInfo
 from tests import small_company
 
 LANGUAGES = ("it", "en")
-REASON = "tells late from not late"
+REASON = verdict_words.say("skill", value="0.837", low="0.8", high="0.9", horizon="p_late_30")
+ADDRESSES = {
+    "mlflow_address": "https://mlflow.example/",
+    "prefect_address": "https://flows.example",
+}
 
 
 @pytest.fixture
@@ -69,7 +73,7 @@ def with_model(serve, row, tmp_path):
     }
     again = noted | {"number": "0", "aliases": []}  # trained twice on the same ledger
     version_history.write(settings.models_folder, [noted, refused, again])
-    return serve([row()])
+    return serve([row()], **ADDRESSES)
 
 
 def test_the_model_says_what_it_looks_at_how_reliable_it_was_and_what_came_before(with_model):
@@ -92,7 +96,10 @@ def test_the_page_draws_it_all_in_words_and_pictures(with_model, language):
         "0,250" if language == "it" else "0.250",
         "321",
         "2026-06-01-0000000000",
-        "Tells late",
+        "Distingue i ritardi" if language == "it" else "Tells late from not late",
+        "oltre 30 giorni" if language == "it" else "over 30 days",
+        'href="https://mlflow.example/#/models/puntuale/versions/2"',
+        'href="https://flows.example"',
     ):
         assert said in page, said
     pictures_told = re.findall(
@@ -123,6 +130,7 @@ def test_a_model_of_which_nothing_is_kept_has_a_page(scorer):
     page = scorer.get("/model?lang=en")
     assert page.status_code == 200
     assert "What it looks at" not in page.text
+    assert "Prefect" not in page.text  # nobody said where it is
     answer = scorer.get("/v1/model").json()
     assert (answer["looks_at"], answer["versions"], answer["card"]) == ([], [], None)
 
