@@ -27,6 +27,7 @@ from serving import (
     alerts,
     customer_history,
     customers,
+    error_pages,
     exports,
     given_features,
     health,
@@ -128,6 +129,7 @@ def create_app(
         middleware=[
             Middleware(logs.EveryAnswer, watchers=(logs.write_line, measured.requests.watch)),
             *traces.layers(),
+            Middleware(error_pages.ErrorPages, language=settings.language),
             Middleware(problems.UnexpectedFailures),
             Middleware(security.PlainHeads, hosts=hosts),
             Middleware(

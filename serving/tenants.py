@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipelines import tenants
 from pipelines.settings import Settings
 from pipelines.tenant_tables import TenantsRefused
-from serving import health, limits, logs, metrics, problems, security, traces
+from serving import error_pages, health, limits, logs, metrics, problems, security, traces
 from serving.access import (
     ApiKeys,
     Caller,
@@ -237,6 +237,7 @@ def _front(settings: Settings, served: Sequence[Tenant]) -> FastAPI:
         middleware=[
             Middleware(logs.EveryAnswer, watchers=(logs.write_line, measured.requests.watch)),
             *traces.layers(),
+            Middleware(error_pages.ErrorPages, language=settings.language),
             Middleware(problems.UnexpectedFailures),
             Middleware(security.PlainHeads, hosts=("*",)),
             Middleware(limits.UnderWay, gate=gate, name=lambda _: limits.EVERYBODY),

@@ -7,11 +7,13 @@ from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from models.wording import LANGUAGES
 from serving import phrases
@@ -28,10 +30,7 @@ class View:
         self.here, self.query_text = request.url.path, request.url.query
         asked = request.query_params.get("lang")
         self.asked = asked if asked in LANGUAGES else None
-        self.language = self.asked or preferred_language(
-            request.headers.get("accept-language", ""), default=at_hand.settings.language
-        )
-
+        self.language = language_asked(request.scope, default=at_hand.settings.language)
         self.said = at_hand.said_in(self.language, self.snapshot)
         self.actions = phrases.actions(at_hand.catalogue, self.language)
 
@@ -71,6 +70,28 @@ class View:
         )
         headers = {"Content-Language": self.language, "Vary": "Accept-Language"}
         return HTMLResponse(text, status, headers)
+
+
+def bare_page(template: str, language: str, **context: Any) -> str:
+    """A page that knows of no ledger: nothing but the frame and what is given."""
+    bare = {
+        "lang_asked": None,
+        "snapshot": None,
+        "is_damaged": False,
+        "is_invented": False,
+        "is_stale": False,
+        "is_degraded": False,
+        "lost_inputs": 0,
+    }
+    page = _environment(language, "EUR").get_template(template)
+    return page.render(language=language, **bare, **context)
+
+
+def language_asked(scope: Scope, *, default: str) -> str:
+    """The language that the address names, else the one that the browser likes best."""
+    (asked,) = parse_qs(scope["query_string"].decode("latin-1")).get("lang", [""])[:1]
+    accepted = Headers(scope=scope).get("accept-language", "")
+    return asked if asked in LANGUAGES else preferred_language(accepted, default=default)
 
 
 def preferred_language(accept: str, *, default: str) -> str:
