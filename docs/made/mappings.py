@@ -13,16 +13,13 @@ def markdown() -> str:
 
 
 def _section(name: str) -> str:
-    parts = mapping.load(name).parts
-    rows = [row for part in parts for row in _rows(part)]
-    return f"## {name}\n\n{table(('file', 'becomes', 'column', 'from', 'which rows'), rows)}"
+    return "\n".join([f"## {name}\n", *map(_part, mapping.load(name).parts)])
 
 
-def _rows(part: Part) -> Iterator[tuple[str, ...]]:
-    first = (code(part.file), code(part.table))
-    for column, origin in part.columns.items():
-        yield (*first, code(column), _origin(origin), _chosen(part) if first[0] else "")
-        first = ("", "")
+def _part(part: Part) -> str:
+    rows = [(code(column), _origin(origin)) for column, origin in part.columns.items()]
+    taken = f"{code(part.file)} becomes {code(part.table)}, {_chosen(part)}:"
+    return f"{taken}\n\n{table(('column', 'from'), rows)}"
 
 
 def _origin(origin: Origin) -> str:
@@ -41,13 +38,14 @@ def _origin(origin: Origin) -> str:
 
 
 def _chosen(part: Part) -> str:
+    """Which rows of the file are taken."""
     said = [*_tests(part.where, "is"), *_tests(part.unless, "is not")]
     said += [f"{code(column)} is filled" for column in part.filled]
     said += [f"{code(column)} is not zero" for column in part.nonzero]
-    said += [f"one for each {code(part.one_row_per)}"] if part.one_row_per else []
-    said += [f"with the row of {code(part.join.file)}"] if part.join else []
-    said += [f"not named in {code(part.without.file)}"] if part.without else []
-    return "; ".join(said) or "all"
+    said += [f"{code(part.without.file)} does not name it"] if part.without else []
+    each = f"one row for each {code(part.one_row_per)}" if part.one_row_per else "each row"
+    beside = f" with its row of {code(part.join.file)}" if part.join else ""
+    return each + beside + (f" where {' and '.join(said)}" if said else "")
 
 
 def _tests(of: Mapping[str, tuple[str, ...]], verb: str) -> Iterator[str]:
