@@ -147,10 +147,10 @@ def narrowed(rows: TrainingRows, looking_at: Collection[str] | None) -> Training
     if looking_at is None:
         return rows
     kept = [name for name in features.BOOK if name in looking_at]
-    return replace(rows, snapshots=_narrowed(rows.snapshots, kept))
+    return replace(rows, snapshots=with_features(rows.snapshots, kept))
 
 
-def _narrowed(snapshots: Snapshots, names: Sequence[str]) -> Snapshots:
+def with_features(snapshots: Snapshots, names: Sequence[str]) -> Snapshots:
     """The same snapshots with these features alone, in this order."""
     if snapshots.feature_names == tuple(names):
         return snapshots
@@ -199,7 +199,7 @@ def _ask(
     def seen(curve: npt.NDArray[np.float64]) -> Outlook:
         return outlook.read(curve, ahead, as_of=taken.as_of, due_day=taken.due_day)
 
-    narrowed = _narrowed(taken, model.feature_names)
+    narrowed = with_features(taken, model.feature_names)
     answers = {
         OURS: seen(model.predict_curve(narrowed, ahead)),
         CURVE: seen(model.customer_curve(taken, ahead)),

@@ -39,6 +39,17 @@ class Dataset:
     peers: Peers
 
 
+@dataclass(frozen=True)
+class Questions:
+    """Snapshots, and of each some days ahead on which the invoice was, or was not, still open."""
+
+    invoice: Rows  # of each snapshot
+    as_of: Days
+    row: Rows  # the snapshot of each label
+    days_ahead: Days
+    still_open: npt.NDArray[np.bool_]
+
+
 def build(
     ledger: Ledger,
     *,
@@ -57,21 +68,32 @@ def build(
     if peers is None:
         peers = Peers.build(prepared.ledger, prepared.settlement, known_until=cut_off)
     watched = learned.observed_from
-    invoice, as_of = draw(prepared, cut_off=cut_off, seed=seed, watched_from=watched)
-    taken = landmarks.take(prepared, invoice, as_of, peers=peers)
-    row, days_ahead = _questions(prepared, invoice, as_of, seed=seed)
+    asked = questions(prepared, cut_off=cut_off, seed=seed, watched_from=watched)
+    return Dataset(answered(prepared, asked, peers=peers), learned, peers)
 
+
+def questions(
+    prepared: landmarks.Prepared, *, cut_off: int, seed: int = 0, watched_from: int | None = None
+) -> Questions:
+    """What is asked about, with the answers that had matured before the cut-off."""
+    invoice, as_of = draw(prepared, cut_off=cut_off, seed=seed, watched_from=watched_from)
+    row, days_ahead = _questions(prepared, invoice, as_of, seed=seed)
     target = (as_of[row] + days_ahead).astype(np.int32)
     keep = (days_ahead >= 0) & labels.is_matured(target, cut_off=cut_off)
     row, days_ahead, target = row[keep], days_ahead[keep], target[keep]
-    rows = TrainingRows(
-        snapshots=taken,
-        customer=prepared.settlement.customer[invoice],
-        row=row,
-        days_ahead=days_ahead,
-        still_open=labels.still_open(prepared.settlement, invoice[row], target),
+    still_open = labels.still_open(prepared.settlement, invoice[row], target)
+    return Questions(invoice, as_of, row, days_ahead, still_open)
+
+
+def answered(prepared: landmarks.Prepared, asked: Questions, *, peers: Peers) -> TrainingRows:
+    """The questions with all that the model may look at."""
+    return TrainingRows(
+        snapshots=landmarks.take(prepared, asked.invoice, asked.as_of, peers=peers),
+        customer=prepared.settlement.customer[asked.invoice],
+        row=asked.row,
+        days_ahead=asked.days_ahead,
+        still_open=asked.still_open,
     )
-    return Dataset(rows, learned, peers)
 
 
 def observed_from(prepared: landmarks.Prepared) -> int:

@@ -49,7 +49,7 @@ __all__ = [
 FEW = 1_000  # ids that Python finds sooner than Arrow has begun to look for them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ledger:
     """The accepted rows, one Arrow table for each table of the data dictionary."""
 
@@ -75,6 +75,14 @@ class Ledger:
         return cls(
             **{name: conform(tables.get(name, {}), to=table) for name, table in TABLES.items()}
         )
+
+    def __repr__(self) -> str:
+        rows = (f"{t.num_rows:,} {name}" for name, t in self.tables().items() if t.num_rows)
+        return f"Ledger({', '.join(rows)})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Ledger":
+        """Itself: nothing of it can change, and who clones an estimator should not copy it."""
+        return self
 
     def tables(self) -> dict[str, pa.Table]:
         return {f.name: getattr(self, f.name) for f in fields(self)}

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from pipelines import as_of as window
-from pipelines.as_of import Table
+from pipelines.as_of import Node, Table
 from pipelines.events import Floats, Whole
 from pipelines.features.activity import ACTIVITY
 from pipelines.features.delays import DELAYS
@@ -21,7 +21,16 @@ from pipelines.features.rhythm import RHYTHM
 from pipelines.features.trend import TREND
 from pipelines.streams import Streams
 
-__all__ = ["BOOK", "Feature", "Peers", "compute", "fill", "fingerprint", "our_fingerprint"]
+__all__ = [
+    "BOOK",
+    "Feature",
+    "Peers",
+    "compute",
+    "fill",
+    "fill_with",
+    "fingerprint",
+    "our_fingerprint",
+]
 
 FAMILIES = (ACTIVITY, DELAYS, TREND, RHYTHM, GAPS, EXPOSURE, INVOICE, PEERS)
 
@@ -60,13 +69,26 @@ def fill(
     names: Sequence[str] | None = None,
 ) -> None:
     """`compute` straight to where the values are to stay; float32 takes each rounded once."""
+    nodes = NODES if names is None else [BOOK[name].node for name in names]
+    fill_with(out, nodes, streams, invoice_rows, as_of, peers)
+
+
+def fill_with(
+    out: Table,
+    nodes: Sequence[Node],
+    streams: Streams,
+    invoice_rows: Whole,
+    as_of: Whole,
+    peers: Peers,
+) -> None:
+    """`fill`, with any expressions over the streams: those of features yet to be."""
     rows = np.asarray(invoice_rows, np.int64)
     groups, among = streams.groups_of(rows)
     # One row is a view, which is had sooner than a copy of one.
     of_each = slice(rows.item(), rows.item() + 1) if len(rows) == 1 else rows
     window.fill(
         out,
-        NODES if names is None else [BOOK[name].node for name in names],
+        nodes,
         {**streams.events, **peers.events},
         owners={
             "customer": streams.customer[of_each],
