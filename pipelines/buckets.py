@@ -28,6 +28,7 @@ Buckets = npt.NDArray[np.int64]
 
 ROWS = 1 << 17  # read at a time
 MOST = 512  # buckets: each keeps a file open while a table is split
+A_BUCKET = 10_000  # invoices, about: read to find one customer
 FACTS = "partitions.json"
 NAMES_INVOICES = tuple(
     name
@@ -62,6 +63,11 @@ def partition(source: Ledger | str | Path, to: str | Path, *, partitions: int) -
 def _note(filled: Path, partitions: int, rows: dict[str, int]) -> None:
     facts = {"partitions": partitions, "rows": rows}
     (filled / FACTS).write_text(json.dumps(facts, indent=1))
+
+
+def fitting(ledger: Ledger) -> int:
+    """Into how many buckets a ledger is divided: by its rows alone, so that it is always so."""
+    return min(1 + int(ledger.invoices.num_rows) // A_BUCKET, MOST)
 
 
 def folders(partitioned: str | Path) -> list[Path]:

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from models.fitting import SELDOM_MISSING
 from models.late_payment import LatePaymentModel
 from pipelines import features, landmarks
 from pipelines.features import Peers
 from pipelines.landmarks import Prepared
-from pipelines.ledger import Ledger
-from pipelines.settlement import is_open
+from pipelines.ledger import Ledger, rows_of
+from pipelines.settlement import Settlement, is_open
 
 LOOKED_AT = 2_000  # open invoices are enough to see that a column has gone
 LEAST = 200  # of fewer, a column may be empty or all alike by chance
@@ -30,11 +31,27 @@ class LookedAt:
 
 def look(prepared: Prepared, day: int, peers: Peers) -> LookedAt:
     """Invoices open on the day, evenly picked where there are many."""
-    open_then = np.flatnonzero(is_open(prepared.settlement, day))
-    picked = open_then[:: max(len(open_then) // LOOKED_AT, 1)]
+    picked = _picked(prepared.settlement, day)
     as_of = np.full(len(picked), day, np.int32)
     taken = landmarks.take(prepared, picked, as_of, peers=peers)
     return LookedAt(taken.features, prepared.settlement.customer[picked])
+
+
+def look_apart(known: Ledger, settlement: Settlement, day: int, peers: Peers) -> LookedAt:
+    """`look` at a ledger that was only settled: the picked ones' customers alone are streamed."""
+    picked = _picked(settlement, day)
+    customers = np.unique(settlement.customer[picked])
+    theirs = known.of_customers(settlement.customer_ids.take(pa.array(customers)))
+    prepared = landmarks.prepare(theirs)
+    ids = known.invoices["invoice_id"].take(pa.array(picked))
+    rows = rows_of(ids, among=theirs.invoices["invoice_id"])
+    taken = landmarks.take(prepared, rows, np.full(len(rows), day, np.int32), peers=peers)
+    return LookedAt(taken.features, settlement.customer[picked])
+
+
+def _picked(settlement: Settlement, day: int) -> npt.NDArray[np.int64]:
+    open_then = np.flatnonzero(is_open(settlement, day))
+    return open_then[:: max(len(open_then) // LOOKED_AT, 1)]
 
 
 def lost_inputs(ledger: Ledger, as_of: int, model: LatePaymentModel) -> list[str]:

@@ -15,8 +15,6 @@ from models import durable
 from pipelines import buckets
 from pipelines.ledger import Ledger
 
-INVOICES_A_BUCKET = 10_000  # read to find one customer
-
 
 class LedgerNotKept(LookupError):  # noqa: N818 - the name says what happened
     """The rows of that night are not at hand any more, or cannot be read."""
@@ -28,16 +26,16 @@ class KeptLedgers:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def keep(self, ledger: Ledger, name: str) -> None:
-        """Keep the ledger under its fingerprint; one that is kept already stays as it is.
+    def keep(self, ledger: Ledger, name: str) -> Path:
+        """Keep the ledger under its fingerprint and tell where; one that is kept stays as it is.
 
         One writer at a time: the night holds the scores' lock.
         """
         durable.make(self.root)
         durable.sweep(self.root)
         if not (self.root / name).exists():
-            count = min(1 + ledger.invoices.num_rows // INVOICES_A_BUCKET, buckets.MOST)
-            buckets.partition(ledger, self.root / name, partitions=count)
+            buckets.partition(ledger, self.root / name, partitions=buckets.fitting(ledger))
+        return self.root / name
 
     def of_customer(self, name: str, customer_id: str) -> Ledger:
         """All rows of one customer in a kept ledger, in their order; LedgerNotKept without it."""

@@ -66,13 +66,13 @@ def of(
     }
 
 
-def noted(ledger: Ledger, as_of: int) -> dict[str, Any]:
+def noted(ledger: Ledger, as_of: int, *, settlement: Settlement | None = None) -> dict[str, Any]:
     """What a night writes down: the KPIs as of its day, and as of the first of each month before.
 
     The months are worked out anew each night: what was booked late has its own day, so they say
     what they said then.
     """
-    settlement = settle(ledger)
+    settlement = settlement or settle(ledger)
     began = int(settlement.known_day.min(initial=NEVER))
     history = [
         of(ledger, day, settlement=settlement)

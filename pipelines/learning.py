@@ -45,7 +45,7 @@ class Learning:
                 "scheduler, or `local` for processes of this machine; got: none"
             )
         scheduler = settings.dask_scheduler if on_cluster else None
-        return cls(share, scheduler, settings.feature_workers, settings.home / "training")
+        return cls(share, scheduler, settings.feature_workers or 1, settings.home / "training")
 
     def train(
         self,

@@ -22,7 +22,6 @@ from models.metrics import Floats
 from pipelines import (
     features,
     input_drift,
-    landmarks,
     matured_window,
     reading,
     usual_portfolio,
@@ -32,7 +31,8 @@ from pipelines.findings import Finding, Health, Matured
 from pipelines.input_drift import LookedAt
 from pipelines.job import Job, day_number
 from pipelines.ledger import Ledger, rows_of
-from pipelines.settlement import Settlement
+from pipelines.settlement import Settlement, settle
+from pipelines.settlement import before as settlement_before
 from pipelines.store import ScoreStore
 from pipelines.track_record import TrackRecord
 
@@ -55,18 +55,29 @@ def run(job: Job, model: Bundle, *, tell: Callable[[str], None] = lambda step: N
     return check(ledger, job.as_of, model, ScoreStore(job.settings.scores_folder))
 
 
-def check(ledger: Ledger, as_of: date, model: Bundle, store: ScoreStore) -> Health:
-    """What is to be said of the model, from the ledger and from the nights before."""
+def check(
+    ledger: Ledger,
+    as_of: date,
+    model: Bundle,
+    store: ScoreStore,
+    *,
+    known: tuple[Ledger, Settlement] | None = None,
+) -> Health:
+    """What is to be said of the model, from the ledger and from the nights before.
+
+    `known` is what was known before the day and its settlement, where that was worked out before.
+    """
     day = day_number(as_of)
-    prepared = landmarks.prepare(ledger.known_before(day))
-    seen = input_drift.look(prepared, day, Peers.from_columns(model.model.peers))
+    before, settlement = known or settlement_before(ledger, settle(ledger), day)
+    peers = Peers.from_columns(model.model.peers)
+    seen = input_drift.look_apart(before, settlement, day, peers)
     lost = input_drift.lost(seen, model.model)
     usual = model.model.facts.get("usual_portfolio", {"features": {}, "rates": {}})
     matured, off = _matured(ledger, as_of, model, TrackRecord(store))
     found = [
         *_missing(lost, as_of),
         *off,
-        *_base_rate(prepared.settlement, usual["rates"], as_of, _cut_off(model)),
+        *_base_rate(settlement, usual["rates"], as_of, _cut_off(model)),
         *_drifted(seen, usual["features"], lost, as_of),
         *_stale(as_of, _cut_off(model)),
     ]

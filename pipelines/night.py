@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ from pipelines import (
     monitoring,
     night_changes,
     night_report,
+    night_scores,
     plan_record,
     planning,
     policies,
@@ -29,10 +31,10 @@ from pipelines import (
     provision,
     pulling,
     reading,
-    scoring,
     segments,
     settlement,
 )
+from pipelines.cash_forecast import Forecast
 from pipelines.findings import Health
 from pipelines.gate import Portfolio
 from pipelines.job import Job, day_number
@@ -41,6 +43,7 @@ from pipelines.ledger import Ledger
 from pipelines.plan_record import PlanRecord
 from pipelines.records import alerts
 from pipelines.settings import Settings
+from pipelines.settlement import Settlement
 from pipelines.sources import Intake
 from pipelines.store import Run, ScoreStore
 from pipelines.track_record import TrackRecord
@@ -59,6 +62,8 @@ class Scored(NamedTuple):
     plan: pa.Table
     advised: pa.Table
     summary: Mapping[str, Any]
+    forecast: Forecast
+    ledger: str | None  # the name under which its rows are kept, where they are
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Night:
         pulling.for_night(job.settings, at=job.at)
         intake = reading.read(job)
         tell("scoring what is open and planning the day")
-        scored = score(job, intake, model)
+        scored = score_kept(job, intake, model)
         tell("publishing")
         told = publish(job, intake, scored, model=model, lock=lock)
         night_report.of_night(job.settings, told.snapshot)
@@ -102,17 +107,28 @@ def champion(settings: Settings) -> Bundle:
     return model
 
 
-def score(job: Job, intake: Intake, model: Bundle) -> Scored:
+def score_kept(job: Job, intake: Intake, model: Bundle) -> Scored:
+    """The night's ledger kept in buckets of customers, and `score` of these."""
+    name = fingerprint.of_ledger(intake.ledger)
+    folder = KeptLedgers(job.settings.ledgers_folder).keep(intake.ledger, name)
+    return score(job, intake, model, kept=folder)
+
+
+def score(job: Job, intake: Intake, model: Bundle, *, kept: Path | None = None) -> Scored:
     """Every invoice that is open as of the day, and what is to be done with its customer."""
     policy = policies.in_force(job.settings)
     day = day_number(job.as_of)
-    scores, asked = scoring.score_and_ask(intake.ledger, day, model, policy=policy)
+    scores, asked, cash = night_scores.work(
+        intake.ledger, day, model, policy, settings=job.settings, kept=kept
+    )
     planned = planning.plan_day(asked, policy)
     return Scored(
         scores,
         planning.table(planned, scores, asked, policy),
         plan_record.advised(planned, scores, asked),
         planning.summary(planned, policy),
+        cash_forecast.of_parts(cash, as_of=day),
+        kept.name if kept else None,
     )
 
 
@@ -121,18 +137,15 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
     store, scores = ScoreStore(job.settings.scores_folder), scored.scores
     day = day_number(job.as_of)
     before = set(store.names())
-    health = monitoring.check(intake.ledger, job.as_of, model, store)
-    ledgers, ledger_name = (
-        KeptLedgers(job.settings.ledgers_folder),
-        fingerprint.of_ledger(intake.ledger),
-    )
-    ledgers.keep(intake.ledger, ledger_name)
+    settled = settlement.settle(intake.ledger)
+    known = settlement.before(intake.ledger, settled, day)
+    health = monitoring.check(intake.ledger, job.as_of, model, store, known=known)
     changes = night_changes.since_last(store, job.as_of, scores, scored.plan)
     name = store.publish(
         job.as_of,
         scores,
         run=lock,
-        **tables(job, intake, scored),
+        **tables(job, intake, scored, settled=settled),
         facts={
             "computed_at": job.at.isoformat(timespec="seconds"),
             "currency": intake.currency,
@@ -144,12 +157,14 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
             "risk_before": portfolio_risk.night_before(store, job.as_of),
             "segments": segments.of(scores, intake.ledger.customers),
             "changes": changes and changes.facts(),
-            "kpis": kpis.noted(intake.ledger, day),
-            "forecast": cash_forecast.noted(intake.ledger, model.model, as_of=day),
-            "provision": provision.matrix(intake.ledger, scores, day),
+            "kpis": kpis.noted(intake.ledger, day, settlement=settled),
+            "forecast": cash_forecast.noted(
+                intake.ledger, model.model, as_of=day, told=scored.forecast, settlement=known[1]
+            ),
+            "provision": provision.matrix(intake.ledger, scores, day, settlement=known[1]),
             "plan": dict(scored.summary),
             "health": health.facts(),
-            "ledger": ledger_name,
+            "ledger": scored.ledger,
             "model_files": dict(model.manifest.files),
         },
     )
@@ -160,7 +175,8 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
     plans.keep(job.as_of, scored.advised)
     plans.thin(job.as_of, days=job.settings.plans_kept_days)
     store.prune(keep=job.settings.snapshots_kept, run=lock)
-    ledgers.thin(keep=_ledgers_named(store, latest=job.settings.ledgers_kept) | {ledger_name})
+    named = _ledgers_named(store, latest=job.settings.ledgers_kept)
+    KeptLedgers(job.settings.ledgers_folder).thin(keep=named)
     with closing(store.snapshot(name)) as snapshot:
         alerts.of_night(job.settings.records_url, snapshot, at=job.at)
     return Night(
@@ -179,10 +195,12 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
     )
 
 
-def tables(job: Job, intake: Intake, scored: Scored) -> dict[str, Any]:
+def tables(
+    job: Job, intake: Intake, scored: Scored, *, settled: Settlement | None = None
+) -> dict[str, Any]:
     """What is published beside the scores, and what they are held against."""
     return {
-        "portfolio": portfolio(intake.ledger, as_of=job.as_of),
+        "portfolio": portfolio(intake.ledger, as_of=job.as_of, settled=settled),
         "quarantine": intake.quarantine,
         "plan": scored.plan,
         "customers": customer_rows.of(scored.scores, intake.ledger.customers),
@@ -208,9 +226,9 @@ def summary(night: Night) -> list[dict[str, object]]:
     return [{"what": what, "value": value} for what, value in told.items()]
 
 
-def portfolio(ledger: Ledger, *, as_of: date) -> Portfolio:
+def portfolio(ledger: Ledger, *, as_of: date, settled: Settlement | None = None) -> Portfolio:
     """What the ledger says is open, told from its movements alone."""
-    settled = settlement.settle(ledger)
+    settled = settled or settlement.settle(ledger)
     day = day_number(as_of)
     is_open = pa.array(settlement.is_open(settled, day))
     ids = ledger.invoices["invoice_id"].combine_chunks().filter(is_open)
@@ -219,7 +237,7 @@ def portfolio(ledger: Ledger, *, as_of: date) -> Portfolio:
 
 def _ledgers_named(store: ScoreStore, *, latest: int) -> set[str]:
     """The ledgers that the latest nights have read, by name."""
-    noted = [str(facts["ledger"]) for facts in store.facts() if "ledger" in facts]
+    noted = [str(facts["ledger"]) for facts in store.facts() if facts.get("ledger")]
     return set(list(dict.fromkeys(reversed(noted)))[:latest])
 
 

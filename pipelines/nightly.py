@@ -73,7 +73,7 @@ read = task(
     retry_condition_fn=passes,
     cache_policy=NO_CACHE,
 )
-score = task(night.score, name="score what is open", cache_policy=NO_CACHE)
+score = task(night.score_kept, name="score what is open", cache_policy=NO_CACHE)
 publish = task(
     night.publish,
     name="publish",

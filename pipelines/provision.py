@@ -28,7 +28,12 @@ _OLDEST = np.array([0, 30, 60, 90, 91], np.int32)  # days past due that stand fo
 
 
 def matrix(
-    ledger: Ledger, scores: pa.Table, as_of: int, *, economics: Economics | None = None
+    ledger: Ledger,
+    scores: pa.Table,
+    as_of: int,
+    *,
+    economics: Economics | None = None,
+    settlement: Settlement | None = None,
 ) -> list[dict[str, Any]]:
     """By bucket of BUCKETS what is open, the past rate of loss, the provision, the expected loss.
 
@@ -36,7 +41,7 @@ def matrix(
     matured: the share still open 180 days past due, times the loss given that; None where nothing
     has matured, and then no provision is told either. Cents are whole, rounded half to even.
     """
-    settlement = settle(ledger.known_before(as_of))
+    settlement = settlement or settle(ledger.known_before(as_of))
     exposed, lost = past_losses(settlement, as_of)
     share = outlook.lgd(_OLDEST, economics or Economics())
     now = _by_bucket(settlement, as_of)

@@ -3,6 +3,7 @@
 `.env.example` lists every setting with its default and its meaning; a test keeps it true.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -60,7 +61,7 @@ class Settings(BaseSettings):
     mail_to: Annotated[tuple[str, ...], NoDecode] = ()
     mail_report: bool = False
 
-    feature_workers: int = Field(default=1, ge=1)
+    feature_workers: int | None = Field(default=None, ge=1)
     dask_scheduler: str | None = None
 
     host: str = "127.0.0.1"
@@ -119,6 +120,11 @@ class Settings(BaseSettings):
     def model_name(self) -> str:
         """Under which name MLflow knows the models: one for each tenant."""
         return "puntuale" if self.tenant is None else f"puntuale-{self.tenant}"
+
+    @property
+    def workers_here(self) -> int:
+        """How many processes work on partitions: one for each core, unless another is set."""
+        return self.feature_workers or len(os.sched_getaffinity(0))
 
     @property
     def mlflow_uri(self) -> str:

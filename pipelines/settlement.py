@@ -122,6 +122,18 @@ def settle(
     )
 
 
+def before(ledger: Ledger, settled: Settlement, as_of: int) -> tuple[Ledger, Settlement]:
+    """What was known before the day, and its settlement: `settled`, where nothing came later."""
+    known = ledger.known_before(as_of)
+    is_same = all(
+        table.num_rows == known.tables()[name].num_rows for name, table in ledger.tables().items()
+    )
+    moving = ("invoices", "payments", "credit_notes", "customers")
+    if is_same and all(getattr(known, name) is getattr(ledger, name) for name in moving):
+        return known, settled
+    return known, settle(known)
+
+
 def open_cents(settlement: Settlement, as_of: int) -> Cents:
     """What was open on each invoice when day `as_of` began; 0 unless known and not settled."""
     still_open, left = _state(settlement, as_of)

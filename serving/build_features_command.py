@@ -51,7 +51,7 @@ def build_features(
             buckets,
             to / "features",
             questions=asked,
-            workers=settings.feature_workers,
+            workers=settings.workers_here,
             scheduler=settings.dask_scheduler,
         )
     told = {"folder": str(run.folder), "rows": run.rows, "buckets": len(run.buckets)}

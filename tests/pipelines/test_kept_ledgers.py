@@ -23,7 +23,7 @@ def test_every_customer_is_scored_with_the_bits_of_the_whole(
     kept: tuple[KeptLedgers, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     company = trained.small()
-    monkeypatch.setattr("pipelines.kept_ledgers.INVOICES_A_BUCKET", 100)
+    monkeypatch.setattr("pipelines.buckets.A_BUCKET", 100)
     in_pieces = KeptLedgers(tmp_path)
     in_pieces.keep(company.ledger, "pieces")
     whole = scoring.score(company.ledger, company.as_of, company.bundle).to_pylist()
