@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from pipelines import synthetic
 from serving import cli
 from tests import small_company
 from tests.docs.shown import ROOT, Shown, blocks, commands, in_prose
@@ -130,12 +131,13 @@ def test_the_tests_that_run_the_others_are_there(why: str) -> None:
 
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """An empty folder to type in, and a home that the small company's ledger belongs to."""
+    """An empty folder to type in, an empty home, and a ledger on which training takes seconds."""
     for name in [name for name in os.environ if name.startswith("PUNTUALE_")]:
         monkeypatch.delenv(name)
     settings = small_company.settings(tmp_path / "home")
     monkeypatch.setenv("PUNTUALE_HOME", str(settings.home))
-    monkeypatch.setenv("PUNTUALE_LEDGER", str(settings.ledger))
+    monkeypatch.setenv("PUNTUALE_LEDGER", str(tmp_path / "ledger"))
+    synthetic.write(tmp_path / "ledger", customers=12, months=18)
     (tmp_path / "desk" / "data").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "desk")
     Path("data/sample").symlink_to(ROOT / "data" / "sample")
@@ -151,9 +153,9 @@ def typed(shown: Shown, desk: Path) -> list[str]:
     """The words with something real for each placeholder, and a day that does not pass."""
     backups = sorted((desk / "BACKUPS").glob("*"))
     instead = {
-        "FOLDER": str(small_company.ledger_folder()),
-        "FOLDER_OR_DATABASE_URL": str(small_company.ledger_folder()),
-        "LEDGER": str(small_company.ledger_folder()),
+        **dict.fromkeys(
+            ("FOLDER", "FOLDER_OR_DATABASE_URL", "LEDGER"), str(desk.parent / "ledger")
+        ),
         "EXPORT_FOLDER": "export",
         "BACKUPS/2026-07-01T030000Z": str(backups[0]) if backups else "",
     }
