@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, get_args
 
+import pyarrow as pa
 from fastapi.responses import HTMLResponse
 
 from pipelines.records import alerts as kept_alerts
@@ -66,7 +67,18 @@ def quarantine(view: View) -> HTMLResponse:
         rows=table.slice(0, SHOWN).to_pylist() if table is not None else [],
         total=table.num_rows if table is not None else 0,
         held=held,
+        by_rule=_by_rule(table),
+        states=STATES,
     )
+
+
+def _by_rule(table: pa.Table | None) -> list[dict[str, Any]]:
+    """How many rows each rule holds of each table, the most first."""
+    if table is None:
+        return []
+    counted = table.group_by(["rule", "table"]).aggregate([([], "count_all")]).to_pylist()
+    rows = [{**of, "rows": of["count_all"]} for of in counted]
+    return sorted(rows, key=lambda of: (-of["rows"], of["rule"], of["table"]))
 
 
 def _names(view: View, customer_ids: list[str]) -> dict[str, str | None]:

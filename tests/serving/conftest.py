@@ -21,6 +21,7 @@ from pipelines.store import ScoreStore
 from serving.app import create_app
 
 AS_OF = date(2026, 6, 30)
+CHROMIUM = Path("/usr/bin/chromium")
 
 
 class Client:
@@ -179,6 +180,19 @@ def portfolio() -> list[dict[str, Any]]:
             date_hi=None,
         ),
     ]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's chromium, opened once for a process."""
+    if not CHROMIUM.exists():
+        pytest.skip("needs Debian's chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -160,3 +160,4 @@ def test_quarantined_rows_are_shown_with_their_reason(service):
     service("PUT", "/v1/ledger/invoices", json={"rows": held})
     page = service.get("/quarantine?lang=en").text
     assert "2026-99-99" in page
+    assert "Sent over HTTP" in page

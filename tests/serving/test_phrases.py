@@ -4,6 +4,7 @@ import pytest
 
 from models import signals
 from models.horizons import PROBABILITY_COLUMNS
+from pipelines.rules import RULES
 from serving.phrases import between, day, money, percent, points, whole_money, word, words
 from serving.worklist import Signal
 
@@ -42,3 +43,9 @@ def test_figures_are_written_as_the_language_writes_them():
     assert points(-0.125, "it") == "−12,5"
     assert day(date(2026, 7, 1), "it", long=True) == "1 luglio 2026"
     assert "2026" in between(date(2026, 7, 1), date(2026, 9, 1), "en")
+
+
+@pytest.mark.parametrize("language", ["it", "en"])
+def test_every_rule_of_a_row_has_words(language):
+    rules = {rule.name for of_table in RULES.values() for rule in of_table}
+    assert rules - words(language)["rules"].keys() == set()
