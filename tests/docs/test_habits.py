@@ -2,7 +2,11 @@
 
 import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -57,6 +61,19 @@ def test_the_tools_of_a_release_are_locked_by_hash_and_may_be_run() -> None:
     assert [line for line in lines if "--hash=sha256:" not in line] == []
     assert {"cyclonedx-bom", "pip-audit"} <= {line.partition("==")[0] for line in lines}
     assert os.access(ROOT / "deploy" / "release", os.X_OK)
+
+
+def test_a_release_that_the_changelog_does_not_tell_of_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(ROOT / "deploy" / "release", tmp_path / "deploy" / "release")
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "9.9.9"\n', encoding="utf-8")
+    shutil.copy(ROOT / "CHANGELOG.md", tmp_path)
+    command = ["bash", str(tmp_path / "deploy" / "release")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert '"## 9.9.9"' in done.stderr
+    assert not (tmp_path / "dist").exists()
 
 
 @pytest.mark.parametrize("name", ["bug", "idea", "answer"])
