@@ -24,6 +24,8 @@ MANIFEST = "manifest.json"
 # These tell of the model; which model it is, the other files decide.
 CARD = "card.md"
 LOOKED_AT = "looked_at.json"
+MODEL_SOURCE = "model_source"  # the fact that says whose model it is
+OWN, SHARED_PRIOR = "own", "shared_prior"
 CHAMPION = "CHAMPION"  # names the bundle that answers, among the bundles of a folder
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -79,6 +81,11 @@ class Bundle:
     model: "LatePaymentModel"
     version: str
     manifest: Manifest
+
+    @property
+    def source(self) -> str:
+        """The company's own, or the prior that is shared by those that have none yet."""
+        return str(self.manifest.facts.get(MODEL_SOURCE, OWN))
 
 
 def version_of(model_folder: Path, *, cut: str) -> str:

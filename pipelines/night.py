@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models import bundle
-from models.bundle import Bundle
+from models.bundle import MODEL_SOURCE, OWN, Bundle
 from pipelines import (
     cash_forecast,
     customer_rows,
@@ -28,6 +27,7 @@ from pipelines import (
     planning,
     policies,
     portfolio_risk,
+    prior,
     provision,
     pulling,
     reading,
@@ -82,6 +82,7 @@ class Night:
     is_new: bool  # False: the same night was published before, and nothing changed
     lost_inputs: tuple[str, ...] = ()  # features that training knew and this ledger does not tell
     health: Health | None = None  # of the model that answered
+    model_source: str = OWN
 
 
 def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Night:
@@ -101,7 +102,7 @@ def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Night:
 
 def champion(settings: Settings) -> Bundle:
     """The model that answers."""
-    model = bundle.champion(settings.models_folder)
+    model = prior.champion(settings)
     if model is None:
         raise NoModelYet("no model has been promoted yet: run `puntuale train`")
     return model
@@ -151,6 +152,7 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
             "currency": intake.currency,
             "is_invented": job.is_invented,
             "source": job.source_mark,
+            MODEL_SOURCE: model.source,
             "invoices_read": intake.ledger.invoices.num_rows,
             "lost_inputs": list(health.lost_inputs),
             "risk": portfolio_risk.risk_of(scores),
@@ -192,6 +194,7 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
         is_new=name not in before,
         lost_inputs=health.lost_inputs,
         health=health,
+        model_source=model.source,
     )
 
 
@@ -213,6 +216,7 @@ def summary(night: Night) -> list[dict[str, object]]:
         "as of": night.as_of.isoformat(),
         "snapshot": night.snapshot,
         "model": night.model_version,
+        "model source": night.model_source,
         "open invoices": night.invoices,
         "open": night.open_cents / 100,
         "at risk": night.value_at_risk_cents / 100,

@@ -42,6 +42,7 @@ _NOT_NOTED: Told = {
     "forecast": None,
     "provision": [],
     "is_invented": False,
+    "model_source": "own",
     "health": {"findings": [], "matured": [], "retrain": False},
 }
 

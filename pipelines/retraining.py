@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from pipelines import monitoring, night, promotion
+from models.bundle import SHARED_PRIOR
+from models.fitting import NotEnoughHistory
+from pipelines import monitoring, night, prior, promotion
 from pipelines.findings import Health
 from pipelines.job import Job
 from pipelines.promotion import Trained
@@ -22,11 +24,22 @@ class Retraining:
 def run(
     job: Job, *, trains: bool = True, tell: Callable[[str], None] = lambda step: None
 ) -> Retraining:
-    """Look at the champion as of the day; train, judge and promote a new one if it is advised."""
-    health = monitoring.run(job, night.champion(job.settings), tell=tell)
-    if not (trains and health.retrain):
+    """Look at the champion as of the day; train, judge and promote a new one if it is advised.
+
+    While the shared prior answers, that is as soon as there is history enough to learn from.
+    """
+    model = night.champion(job.settings)
+    health = monitoring.run(job, model, tell=tell)
+    is_shared = model.source == SHARED_PRIOR
+    if not (trains and (health.retrain or is_shared)):
         return Retraining(health, None)
-    return Retraining(health, promotion.run(job, because=health.lines(), tell=tell))
+    because = (*health.lines(), *([prior.ANSWERS] if is_shared else []))
+    try:
+        return Retraining(health, promotion.run(job, because=because, tell=tell))
+    except NotEnoughHistory:
+        if not is_shared:
+            raise
+        return Retraining(health, None)
 
 
 def matured(health: Health) -> list[dict[str, object]]:

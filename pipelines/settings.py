@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     artifact_root: str | None = None
     mlflow_address: str | None = Field(default=None, pattern='^https?://[^\\s"<>]+$')
     prefect_address: str | None = Field(default=None, pattern='^https?://[^\\s"<>]+$')
+    prior_models: Path | None = None
     database_url: str | None = None
     snapshots_kept: int = Field(default=14, ge=2)
     ledgers_kept: int = Field(default=2, ge=1)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-FILE, FOLDER = "tenants.toml", "tenants"
+FILE, FOLDER, PRIOR = "tenants.toml", "tenants", "prior"
 MOST_CHARACTERS = 32  # with its prefix a name fits into PostgreSQL's 63 for a schema
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 
@@ -22,8 +22,18 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 OF_THE_INSTALLATION = frozenset(
     {"home", "host", "port", "workers", "api_keys", "night_cron", "tenant", "tenants"}
 )
-# What one company's table must say itself, or nobody does.
-NEVER_TAKEN_OVER = frozenset({"api_keys", "ledger", "mail_to", "mapping", "pull_from"})
+# What one company's table must say itself, or nobody does; the addresses lead to pages about all.
+NEVER_TAKEN_OVER = frozenset(
+    {
+        "api_keys",
+        "ledger",
+        "mail_to",
+        "mapping",
+        "mlflow_address",
+        "prefect_address",
+        "pull_from",
+    }
+)
 
 Table = Mapping[str, Any]
 
@@ -84,6 +94,7 @@ def applied(given: Mapping[str, Any], *, known: Collection[str], home: Path) -> 
         shared["ledger"] = "records"  # what is sent in: the sample is nobody's invoices
     if root := given.get("artifact_root"):
         shared["artifact_root"] = f"{root}/{name}"
+    shared.setdefault("prior_models", home / PRIOR)
     shared["database_url"] = _own_schema(given.get("database_url"), name)
     return shared | own | {"home": home / FOLDER / name, "tenants": file, "tenant": name}
 

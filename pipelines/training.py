@@ -16,6 +16,8 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 
 from models import bundle
+from models.bundle import SHARED_PRIOR
+from models.fitting import NotEnoughHistory
 from pipelines import contest, monitoring, night, promotion
 from pipelines.job import Job
 from pipelines.nightly import at_home, options, passes, read
@@ -70,11 +72,18 @@ def retraining(
 ) -> Trained | None:
     """Look at the model that answers, and train again only where that is advised."""
     job = Job.of(Settings(), at=datetime.now(UTC), ledger=ledger, mapping=mapping, as_of=as_of)
-    health = look(job, night.champion(job.settings))
+    model = night.champion(job.settings)
+    health = look(job, model)
     create_table_artifact(key="model-health", table=[{"finding": told} for told in health.lines()])
-    if not health.retrain:
+    is_shared = model.source == SHARED_PRIOR
+    if not health.retrain and not is_shared:
         return None
-    trained: Trained = training(as_of, ledger, mapping, because=health.lines())
+    try:
+        trained: Trained = training(as_of, ledger, mapping, because=health.lines())
+    except NotEnoughHistory:
+        if not is_shared:
+            raise
+        return None
     return trained
 
 

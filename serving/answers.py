@@ -22,6 +22,7 @@ from serving.phrases import action_text, cause_name, is_known, reason_text, sign
 
 Row = Mapping[str, Any]  # a row of the scores table as Python values
 Source = Literal["model", "stored_score"]
+ModelSource = Literal["own", "shared_prior"]
 
 
 class Answer(BaseModel):
@@ -158,6 +159,7 @@ class Provenance(Answer):
     computed_at: datetime | None = Field(description="null for a night that kept no time")
     currency: str
     score_source: Source
+    model_source: ModelSource
     stale: bool
     degraded: bool
 

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from models import bundle
-from models.bundle import Bundle, BundleRefused
+from models.bundle import MODEL_SOURCE, OWN, Bundle, BundleRefused
 from models.catalogue import Catalogue
+from pipelines import prior
 from pipelines.ledger import Ledger
 from pipelines.settings import Settings
 from pipelines.snapshot import Snapshot, SnapshotDamaged
@@ -64,11 +65,11 @@ class AtHand:
 
         Without any model the service goes on: last night's scores need none.
         """
-        folder = self.settings.models_folder
         try:
-            self._champion = bundle.champion_version(folder)
-            model = bundle.champion(folder)
-            if model is None and self.model is not None:
+            self._champion = bundle.champion_version(prior.answering(self.settings))
+            model = prior.champion(self.settings)
+            had, has = (None if each is None else each.source for each in (self.model, model))
+            if had is not None and has != had and has != OWN:
                 raise BundleRefused(bundle.CHAMPION, "is gone")
         except (BundleRefused, OSError) as fault:
             logger.error("the champion cannot answer: %s", fault)
@@ -84,7 +85,7 @@ class AtHand:
     def is_champion_other(self) -> bool:
         """Whether another bundle was crowned since the last was taken, or refused."""
         try:
-            return bundle.champion_version(self.settings.models_folder) != self._champion
+            return bundle.champion_version(prior.answering(self.settings)) != self._champion
         except (BundleRefused, OSError):
             return self.model_fault is None
 
@@ -166,9 +167,14 @@ class AtHand:
             "computed_at": snapshot.manifest["facts"].get("computed_at"),
             "currency": self.currency_of(snapshot),
             "score_source": "stored_score",
+            "model_source": self.source_of(snapshot),
             "stale": self.is_stale(snapshot),
             "degraded": self.is_degraded,
         }
+
+    def source_of(self, snapshot: Snapshot) -> str:
+        """Whose model made the scores: the company's own, or the shared prior."""
+        return str(snapshot.manifest["facts"].get(MODEL_SOURCE, OWN))
 
     def said_in(self, language: str | None, snapshot: Snapshot | None = None) -> Said:
         """How an answer is worded: in this language, or the service's own."""

@@ -119,6 +119,7 @@ async def _answer(at_hand: AtHand, request: FeaturesRequest, http: Request) -> J
             "computed_at": now(),
             "currency": at_hand.settings.currency,
             "score_source": "model",
+            "model_source": model.source,
             "stale": at_hand.is_model_stale,
             "degraded": at_hand.model_fault is not None,
             "invoices": [

@@ -21,6 +21,7 @@ ABOUT_THE_ANSWER = {
     "as_of": "only what was known before this day counted",
     "model_version": "the model that answered",
     "currency": "of every amount in the answer",
+    "model_source": "`own`: the company's own model; `shared_prior`: one that is shared until then",
     "score_source": "`model`: computed for this request; `stored_score`: from last night",
     "stale": "older than it should be: a newer model or night could not be read or is overdue",
     "degraded": "some part is away and an older one answers",

@@ -96,6 +96,7 @@ async def _worked_out(
             "model_version": model.version,
             "computed_at": now(),
             "score_source": "model",
+            "model_source": model.source,
             "stale": at_hand.is_model_stale or day > snapshot.as_of,
             "invoice": invoice_score(scored.to_pylist()[0], **at_hand.said_in(lang, snapshot)),
         }

@@ -9,12 +9,12 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from models import bundle, looked_at
-from models.bundle import Bundle, BundleRefused
+from models.bundle import SHARED_PRIOR, Bundle, BundleRefused
 from models.horizons import ALL_HORIZONS_DAYS
 from models.looked_at import LookedAt
 from models.metrics import Bin
 from pipelines import version_history
-from serving.answers import Answer, JsonAnswer
+from serving.answers import Answer, JsonAnswer, ModelSource
 from serving.at_hand import AtHand
 from serving.invoices import InLanguage
 from serving.pictures import summary
@@ -57,6 +57,7 @@ class ModelInfo(Answer):
     """The model that answers."""
 
     version: str = Field(examples=["2026-06-30-1f0c9a7b2d"])
+    model_source: ModelSource
     created_at: str
     horizons_days: list[int]
     facts: dict[str, Any] = Field(
@@ -93,6 +94,7 @@ class Kept:
 
     def __init__(self, at_hand: AtHand) -> None:
         self._folder = at_hand.settings.models_folder
+        self._shared = at_hand.settings.prior_models or self._folder
         self._known: tuple[str, LookedAt, str | None] | None = None
 
     def looked_at(self, model: Bundle) -> LookedAt:
@@ -109,7 +111,8 @@ class Kept:
 
     def _of(self, model: Bundle) -> tuple[str, LookedAt, str | None]:
         if self._known is None or self._known[0] != model.version:
-            folder = self._folder / model.version
+            among = self._shared if model.source == SHARED_PRIOR else self._folder
+            folder = among / model.version
             try:
                 kept, card = bundle.looked_at(folder), bundle.card(folder)
             except BundleRefused:  # the model in memory was checked; its folder may be gone since
@@ -124,6 +127,7 @@ def told(at_hand: AtHand, kept: Kept, model: Bundle, language: str) -> dict[str,
     manifest, drawn = model.manifest, kept.looked_at(model)
     return {
         "version": manifest.version,
+        "model_source": model.source,
         "created_at": manifest.created_at,
         "horizons_days": list(ALL_HORIZONS_DAYS),
         "facts": dict(manifest.facts),

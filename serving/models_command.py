@@ -13,7 +13,7 @@ OptionalVersion = Annotated[
 def models(as_json: Json = False) -> None:
     """List the models of this installation: who answers, until when each learned, the verdict."""
     from models import bundle
-    from pipelines import promotion
+    from pipelines import prior, promotion
     from pipelines.settings import Settings
     from serving import terminal
 
@@ -35,6 +35,8 @@ def models(as_json: Json = False) -> None:
         terminal.as_json(rows)
     elif rows:
         terminal.table("Models, the newest first", rows)
+    elif shared := bundle.champion_version(prior.answering(settings)):
+        terminal.say(f"{prior.ANSWERS}, {shared}")
     else:
         terminal.say("no model yet: puntuale train LEDGER")
 
@@ -55,11 +57,12 @@ def rollback(version: OptionalVersion = None, as_json: Json = False) -> None:
 def card(version: OptionalVersion = None) -> None:
     """Print a model's card: data, figures, limits, what it must not be used for (Markdown)."""
     from models import bundle
+    from pipelines import prior
     from pipelines.night import NoModelYet
     from pipelines.settings import Settings
     from serving import terminal
 
-    among = Settings().models_folder
+    among = prior.answering(Settings())
     asked = version or bundle.champion_version(among)
     if asked is None:
         raise NoModelYet("no model has been promoted yet: run `puntuale train`")

@@ -99,6 +99,8 @@ def work_night(job: "Job", *, quiet: bool) -> "Night":
 
 def show_night(job: "Job", night: "Night", rows: int) -> None:
     """What a published night comes to, and the top of its worklist."""
+    from models.bundle import SHARED_PRIOR
+    from pipelines import prior
     from pipelines.store import ScoreStore
     from serving import terminal
 
@@ -108,6 +110,8 @@ def show_night(job: "Job", night: "Night", rows: int) -> None:
         f"{terminal.money(night.open_cents)} open, "
         f"{terminal.money(night.value_at_risk_cents)} at risk; {published(night)}."
     )
+    if night.model_source == SHARED_PRIOR:
+        terminal.warn(prior.ANSWERS)
     for line in night.health.lines() if night.health else ():
         terminal.warn(line)
     show_worklist(snapshot.worklist(limit=rows), "Whom to contact first")

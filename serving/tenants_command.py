@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.tenant_tables import PRIOR
+
 if TYPE_CHECKING:
     from pipelines.settings import Settings
 
@@ -178,14 +180,54 @@ def list_tenants(as_json: Json = False) -> None:
         terminal.say("one company uses this installation: puntuale tenants add NAME adds others")
 
 
+@tenants_app.command("prior")
+def make_prior(
+    of: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A tenant whose model it is made of; none: invented."),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="A folder of bundles; none: the installation's prior.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make the model that answers for companies without one of their own; it names nobody."""
+    from models import bundle
+    from pipelines import prior_making, tenants
+    from pipelines.night import NoModelYet
+    from pipelines.settings import Settings
+    from serving import terminal
+
+    settings, at = Settings(), datetime.now(UTC)
+    folder = to or settings.prior_models or settings.home / PRIOR
+    if of is None:
+        version = prior_making.of_invented(settings.home, to=folder, at=at)
+    else:
+        found = bundle.champion(tenants.settings_of(settings, of).models_folder)
+        if found is None:
+            raise NoModelYet(f"no model of {of} has been promoted yet")
+        cut_off = str(found.manifest.facts["cut_off"])
+        version = prior_making.make(
+            found.model, cut_off=cut_off, home=settings.home, to=folder, at=at
+        )
+    if as_json:
+        terminal.as_json({"version": version, "folder": folder})
+        return
+    terminal.say(
+        f"{version} in {folder} answers for companies without a model of their own.\n"
+        "It holds trees, medians and how fast invoices are paid in general; no customer, no group."
+    )
+
+
 def _row(own: "Settings") -> dict[str, object]:
     from models import bundle
+    from pipelines import prior
     from pipelines.store import ScoreStore
 
     return {
         "tenant": own.tenant,
         "currency": own.currency,
-        "model": bundle.champion_version(own.models_folder) or "none",
+        "model": bundle.champion_version(prior.answering(own)) or "none",
         "last_night": (ScoreStore(own.scores_folder).current_name() or "none")[:10],
         "keys": _keys_that_open(own),
         "home": str(own.home),

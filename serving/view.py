@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from models.bundle import SHARED_PRIOR
 from models.wording import LANGUAGES
 from serving import phrases
 from serving.answers import BANDS
@@ -62,6 +63,7 @@ class View:
                 age_days=self.at_hand.age_days(snapshot) if snapshot else 0,
                 is_stale=snapshot is not None and self.at_hand.is_stale(snapshot),
                 is_invented=snapshot is not None and self.at_hand.is_invented(snapshot),
+                is_prior=snapshot is not None and self.at_hand.source_of(snapshot) == SHARED_PRIOR,
                 is_degraded=self.at_hand.model is None,
                 lost_inputs=len(self.at_hand.lost_inputs),
                 is_damaged=self.at_hand.scores_missing != NO_SCORES,

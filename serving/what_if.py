@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from models.bundle import Bundle
+from models.bundle import OWN, Bundle
 from models.what_if import CAUSAL, Change
 from pipelines import what_if
 from pipelines.changes import CannotChange
@@ -161,6 +161,7 @@ def routes(at_hand: AtHand) -> APIRouter:
                 "computed_at": now(),
                 "currency": at_hand.settings.currency,
                 "score_source": "model",
+                "model_source": model.source,
                 "stale": at_hand.is_model_stale,
                 "degraded": at_hand.model_fault is not None,
                 **_told(*answered, said),
@@ -190,6 +191,7 @@ def routes(at_hand: AtHand) -> APIRouter:
                 "model_version": answered[0].before["model_version"],
                 "computed_at": now(),
                 "score_source": "model",
+                "model_source": at_hand.model.source if at_hand.model else OWN,
                 **_told(*answered, said),
             }
         )

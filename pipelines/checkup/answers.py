@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from models import bundle
-from models.bundle import BundleRefused
+from models.bundle import SHARED_PRIOR, BundleRefused
+from pipelines import prior
 from pipelines.beliefs import check_book
 from pipelines.checkup.finding import Finding, look, well, wrong
 from pipelines.job import Job
@@ -18,7 +18,7 @@ def model(job: Job) -> Finding:
     """Whether the champion loads, knows this feature book and gives its golden rows' answers."""
     train = "puntuale train" + ("" if job.settings.ledger else " LEDGER")
     try:
-        champion = bundle.champion(job.settings.models_folder)
+        champion = prior.champion(job.settings)
     except BundleRefused as refused:
         return wrong("model", str(refused), "puntuale rollback, or puntuale restore BACKUP")
     if champion is None:
@@ -28,6 +28,8 @@ def model(job: Job) -> Finding:
     except ValueError as fault:
         return wrong("model", str(fault), train)
     told = f"{champion.version} answers, its golden rows too"
+    if champion.source == SHARED_PRIOR:
+        return look("model", f"{told}; {prior.ANSWERS}", f"puntuale monitor --retrain, or {train}")
     cut_off = champion.model.facts.get("cut_off")
     if cut_off and (age := (job.as_of - date.fromisoformat(str(cut_off))).days) > OLD_DAYS:
         return look(

@@ -12,13 +12,16 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipelines import tenants
+from models import bundle
+from models.bundle import Bundle, Manifest
+from pipelines import prior, tenants
 from pipelines.records import keys
 from pipelines.records.audit import Writer
 from pipelines.score_schema import SCORE_SCHEMA
 from pipelines.settings import Settings
 from pipelines.store import ScoreStore
 from pipelines.tenant_tables import TenantsRefused
+from serving.reload import Reload
 from serving.tenants import Door, create_service
 from tests import databases, token_issuer
 
@@ -45,10 +48,10 @@ def installed(home, *, tables=(), **given):
     return settings, made
 
 
-def publish(settings, name, rows):
+def publish(settings, name, rows, **facts):
     store = ScoreStore(tenants.settings_of(settings, name).scores_folder)
     with store.writing() as run:
-        store.publish(AS_OF, pa.Table.from_pylist(rows, schema=SCORE_SCHEMA), run=run)
+        store.publish(AS_OF, pa.Table.from_pylist(rows, schema=SCORE_SCHEMA), run=run, facts=facts)
 
 
 def bianchis(rows):
@@ -310,3 +313,51 @@ def test_one_company_alone_has_no_door(tmp_path, monkeypatch):
     monkeypatch.setenv("PUNTUALE_TENANT", "rossi")
     with running(Settings(_env_file=None, home=tmp_path)) as service:
         assert service.ask(None, "GET", "/v1/worklist").status_code == 401
+
+
+@pytest.fixture
+def by_folder(monkeypatch):
+    """Models by the folder that names them, without files: the one in `prior` is the shared one."""
+
+    def champion(settings):
+        folder = prior.answering(settings)
+        version = bundle.champion_version(folder)
+        facts = {"model_source": "shared_prior"} if folder.name == "prior" else {}
+        manifest = Manifest(str(version), "2026-06-30T02:00:00Z", {}, facts)
+        return version and Bundle(None, version, manifest)
+
+    def crown(folder, version):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / bundle.CHAMPION).write_text(version)
+
+    monkeypatch.setattr(prior, "champion", champion)
+    return crown
+
+
+def test_the_shared_prior_says_so_until_the_company_has_a_model_of_its_own(
+    tmp_path, row, by_folder
+):
+    settings, made = installed(tmp_path)
+    by_folder(tmp_path / "prior", "prior-2026-06-01-x")
+    publish(settings, "rossi", [row()], model_source="shared_prior")
+    publish(settings, "bianchi", [row()])
+    own = tenants.settings_of(settings, "rossi")
+    with running(settings, made) as service:
+        assert service.ask("rossi", "GET", "/v1/worklist").json()["model_source"] == "shared_prior"
+        assert service.ask("bianchi", "GET", "/v1/worklist").json()["model_source"] == "own"
+        for language, words in {"it": "risponde il modello comune", "en": "the shared one"}.items():
+            assert words in service.ask("rossi", "GET", f"/?lang={language}").text
+            assert words not in service.ask("bianchi", "GET", f"/?lang={language}").text
+        told = service.ask("rossi", "GET", "/v1/model").json()
+        assert (told["model_source"], told["version"]) == ("shared_prior", "prior-2026-06-01-x")
+
+        by_folder(own.models_folder, "2026-06-29-own")
+        at_hand = service.door.served[0].app.state.at_hand
+        Reload(at_hand).look()
+        told = service.ask("rossi", "GET", "/v1/model").json()
+        assert (told["model_source"], told["version"]) == ("own", "2026-06-29-own")
+
+        (own.models_folder / bundle.CHAMPION).unlink()
+        Reload(at_hand).look()
+        assert at_hand.model.version == "2026-06-29-own", "what was one's own is not given up"
+        assert at_hand.parts_away() == ["model"]

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from pipelines import tenants
+from pipelines import synthetic, tenants
 from pipelines.settings import Settings
 from pipelines.store import ScoreStore
 from serving import cli, tenants_command
@@ -85,6 +85,26 @@ def test_a_night_goes_on_past_the_company_that_failed_and_the_exit_code_says_so(
     assert run("--tenant", "bianchi", "overdue", "--as-of", "2026-07-01")[0] == 0
     assert run("overdue", "--as-of", "2026-07-01")[0] == 4
     assert run("nightly", str(small_company.ledger_folder()))[0] == 2
+
+
+def test_the_prior_that_is_made_of_one_answers_for_another_and_says_so(run, tmp_path):
+    settings = two_tenants.installation(tmp_path / "home")
+    synthetic.write(settings.home / "sample", customers=20, months=12)  # a smaller one will do
+    assert run("tenants", "prior", "--of", "bianchi")[0] == 1
+    own = small_company.crowned(tenants.settings_of(settings, "bianchi"))
+    code, out, _ = run("tenants", "prior", "--of", "bianchi", "--json")
+    version = json.loads(out)["version"]
+    assert code == 0
+
+    code, out, _ = run("nightly", "--as-of", "2026-07-01", "--json")
+    nights = json.loads(out)["tenants"]
+    assert code == 0
+    assert nights["rossi"]["model_version"] == version
+    assert [nights[name]["model_source"] for name in two_tenants.NAMES] == ["shared_prior", "own"]
+    listed = json.loads(run("tenants", "list", "--json")[1])
+    assert [row["model"] for row in listed] == [version, own]
+    assert "the shared prior answers" in run("--tenant", "rossi", "models")[1]
+    assert "the shared prior answers" in run("nightly", "--as-of", "2026-07-01")[2]
 
 
 def test_each_company_has_its_own_back_ups(run, tmp_path):
