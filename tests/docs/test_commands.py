@@ -27,6 +27,7 @@ RUN_ELSEWHERE = {
     "rollback": "tests/serving/test_models_command.py"
     "::test_rollback_lets_the_champion_before_answer_and_another_brings_it_back",
 }
+MAY_END_WITH = {"doctor": (0, 1)}  # 1: something is wrong, such as scores of last summer
 # Other programs, and why nothing runs their commands here.
 OTHER_PROGRAMS = {
     "make": "the targets are there (below); `make test` is what runs this test",
@@ -156,6 +157,7 @@ def typed(shown: Shown, desk: Path) -> list[str]:
         **dict.fromkeys(
             ("FOLDER", "FOLDER_OR_DATABASE_URL", "LEDGER"), str(desk.parent / "ledger")
         ),
+        "EXPORT": "data/sample",
         "EXPORT_FOLDER": "export",
         "BACKUPS/2026-07-01T030000Z": str(backups[0]) if backups else "",
     }
@@ -168,7 +170,7 @@ def typed(shown: Shown, desk: Path) -> list[str]:
 
 
 def in_order() -> list[Shown]:
-    """Each command once, after what it needs: a model, a night, a back-up; companies come last."""
+    """Each command once, after what it needs: a model, a night, a back-up; companies come late."""
     first = {"train": 0, "nightly": 1, "backup": 2, "restore": 4, "tenants": 5}
     once = {shown.words: shown for shown in ours() if shown.words[0] not in RUN_ELSEWHERE}
     return sorted(once.values(), key=lambda shown: (first.get(shown.words[0], 3), len(shown.words)))
@@ -180,11 +182,16 @@ def test_every_command_that_is_shown_works_on_a_small_ledger(
     ran = set()
     for shown in in_order():
         words = typed(shown, desk)
+        for written in (".env", "mapping.toml"):  # by init, for whoever types next
+            (desk / written).unlink(missing_ok=True)
         monkeypatch.setattr(sys, "argv", ["puntuale", *words])
         with pytest.raises(SystemExit) as end:
             cli.main()
         printed = capfd.readouterr()
-        assert not end.value.code, f"{shown.page}: {shown.line}\n{words}\n{printed.err}"
+        code = end.value.code or 0
+        assert code in MAY_END_WITH.get(shown.words[0], (0,)), (
+            f"{shown.page}: {shown.line}\n{words}\n{printed.err}"
+        )
         assert printed.out.strip(), f"{shown.page}: {shown.line} says nothing"
         ran.add(shown.words[0])
     assert {"check", "train", "nightly", "monitor", "backup", "restore", "keys"} <= ran
