@@ -36,6 +36,9 @@ def answer(view: View, customer_id: str, query: Mapping[str, str]) -> HTMLRespon
     if snapshot is None or not rows:
         return view.message("problem_title", "problem_text", status=404)
     customer = customer_score(rows, **view.said)
+    what_if = _what_if(view, snapshot, rows, query)
+    if query.get("only") == "what-if":
+        return view.render("what_if.html", what_if=what_if, customer=customer)
     row = snapshot.get_customer_row(customer_id)
     whole = about(row, view)
     record = _record(view, snapshot, customer_id)
@@ -55,7 +58,7 @@ def answer(view: View, customer_id: str, query: Mapping[str, str]) -> HTMLRespon
         ),
         drawn=record and timeline.drawn(record, whole["signals"] if whole else ()),
         box=charts.BOX,
-        what_if=_what_if(view, snapshot, rows, query),
+        what_if=what_if,
         mark=(marked or {}).get(customer_id),
         marks_away=marked is None,
         today=today,

@@ -3,28 +3,31 @@
 // are kept in this browser, and a list is walked with the keys that its help names.
 
 function live(form) {
-  const place = form.dataset.live;
+  const place = document.querySelector(form.dataset.live);
   let asked = 0;
   let wait = 0;
   const ask = async () => {
     const mine = ++asked;
     const query = new URLSearchParams(new FormData(form));
+    query.set("only", form.dataset.only);
+    place.setAttribute("aria-busy", "true");
+    let told = null;
     try {
       const answer = await fetch(`${location.pathname}?${query}`, { credentials: "same-origin" });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const found = page.querySelector(place);
-      if (mine === asked && answer.ok && found) {
-        document.querySelector(place).replaceChildren(...found.childNodes);
-      }
+      if (answer.ok) told = new DOMParser().parseFromString(await answer.text(), "text/html").body;
     } catch {
-      // the button still asks
+      // no connection: said below, and the button still asks
     }
+    if (mine !== asked) return;
+    place.removeAttribute("aria-busy");
+    if (told) place.replaceChildren(...told.childNodes);
+    else place.textContent = form.dataset.failed;
   };
   form.addEventListener("input", (event) => {
     const told = form.querySelector(`output[for="${event.target.id}"]`);
     if (told) told.textContent = event.target.value;
     clearTimeout(wait);
-    wait = setTimeout(ask, 120);
+    wait = setTimeout(ask, 80);
   });
 }
 

@@ -30,7 +30,7 @@ def test_every_sentence_is_recognised_and_has_its_italian(code):
     assert places("it", code) == places("en", code)
     values = {name: FILLED.get(name, f"<{name}>") for name in places("en", code)}
     kept = verdict_words.say(code, **values)
-    assert verdict_words.told(kept, "en") == [kept.replace("p_late_30", "over 30 days")]
+    assert verdict_words.told(kept, "en") == [kept.replace("p_late_30", "“over 30 days”")]
     (italian,) = verdict_words.told(kept, "it")
     assert italian != kept
     assert all(f"<{name}>" in italian for name in values if name not in FILLED)
