@@ -8,8 +8,9 @@ own tools can open them; the bundle is what comes back, checked against the regi
 import hashlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version as installed
@@ -304,6 +305,9 @@ def _mlflow() -> ModuleType:
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    with warnings.catch_warnings(), suppress(ImportError):  # in a notebook it misses its widgets
+        warnings.simplefilter("ignore")
+        import_module("tqdm.auto")
     return import_module("mlflow")
 
 
