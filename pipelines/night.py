@@ -31,6 +31,7 @@ from pipelines import (
     provision,
     pulling,
     reading,
+    score_database,
     segments,
     settlement,
 )
@@ -180,6 +181,7 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
     named = _ledgers_named(store, latest=job.settings.ledgers_kept)
     KeptLedgers(job.settings.ledgers_folder).thin(keep=named)
     with closing(store.snapshot(name)) as snapshot:
+        score_database.of_night(job.settings, snapshot)
         alerts.of_night(job.settings.records_url, snapshot, at=job.at)
     return Night(
         as_of=job.as_of,

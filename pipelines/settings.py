@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     prefect_address: str | None = Field(default=None, pattern='^https?://[^\\s"<>]+$')
     prior_models: Path | None = None
     database_url: str | None = None
+    scores_from: Literal["folder", "database"] = "folder"
     snapshots_kept: int = Field(default=14, ge=2)
     ledgers_kept: int = Field(default=2, ge=1)
     predictions_kept_days: int = Field(default=180, ge=14)
@@ -99,6 +100,15 @@ class Settings(BaseSettings):
         if len(cron.split()) != 5:
             raise ValueError(f"minute hour day month weekday, such as 0 2 * * *, got: {cron!r}")
         return cron
+
+    @model_validator(mode="after")
+    def _scores_are_in_a_database(self) -> "Settings":
+        is_postgresql = (self.database_url or "").startswith("postgresql")
+        if self.scores_from == "database" and not is_postgresql:
+            raise ValueError(
+                "with PUNTUALE_SCORES_FROM=database, PUNTUALE_DATABASE_URL must be a PostgreSQL"
+            )
+        return self
 
     @model_validator(mode="after")
     def _mail_has_an_address(self) -> "Settings":

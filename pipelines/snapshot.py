@@ -89,19 +89,29 @@ class Snapshot:
     def __init__(self, folder: Path) -> None:
         """Open a folder whose files are as its manifest says, else raise SnapshotDamaged."""
         self.folder = folder
-        self.name = folder.name
-        self.manifest = verify(folder)
+        self._describe(folder.name, verify(folder))
+        # immutable: no lock is taken and no journal looked for, a writer elsewhere is never felt
+        uri = f"{(folder / LOOKUP).resolve().as_uri()}?mode=ro&immutable=1"
+        self._lookup: Any = sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+    def _describe(self, name: str, manifest: dict[str, Any]) -> None:
+        self.name, self.manifest = name, manifest
         self.as_of = date.fromisoformat(self.manifest["as_of"])
         self.model_version = str(self.manifest["model_version"])
         self.rows = int(self.manifest["rows"])
-        self._decode = _row_decoder(folder / SCORES)
+        self._decode = _row_decoder(self._schema(SCORES))
         self.has_plan = PLAN in self.manifest["files"]  # nights of earlier versions have none
-        self._decode_plan = _row_decoder(folder / PLAN) if self.has_plan else None
+        self._decode_plan = _row_decoder(self._schema(PLAN)) if self.has_plan else None
         knows_customers = CUSTOMERS in self.manifest["files"]
-        self._decode_customer = _row_decoder(folder / CUSTOMERS) if knows_customers else None
-        # immutable: no lock is taken and no journal looked for, a writer elsewhere is never felt
-        uri = f"{(folder / LOOKUP).resolve().as_uri()}?mode=ro&immutable=1"
-        self._lookup = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self._decode_customer = _row_decoder(self._schema(CUSTOMERS)) if knows_customers else None
+
+    def _schema(self, file: str) -> pa.Schema:
+        """The columns of one of the night's tables."""
+        return pq.read_schema(self.folder / file)
+
+    def _source(self, file: str) -> Path | pa.BufferReader:
+        """Where one of the night's tables is read from."""
+        return self.folder / file
 
     def get_invoice(self, invoice_id: str) -> Row | None:
         """The score of an open invoice, None where the snapshot has none."""
@@ -169,16 +179,16 @@ class Snapshot:
 
     def plan_table(self) -> pa.Table | None:
         """The whole plan, one row per customer; None where the night had none."""
-        return pq.read_table(self.folder / PLAN) if self.has_plan else None
+        return pq.read_table(self._source(PLAN)) if self.has_plan else None
 
     def scores(self) -> pa.Table:
         """The whole table, one row per open invoice."""
-        return pq.read_table(self.folder / SCORES)
+        return pq.read_table(self._source(SCORES))
 
     def quarantine(self) -> pa.Table | None:
         """The rows that could not be used, None where the night kept no such file."""
-        path = self.folder / QUARANTINE
-        return pq.read_table(path) if path.exists() else None
+        is_kept = QUARANTINE in self.manifest["files"]
+        return pq.read_table(self._source(QUARANTINE)) if is_kept else None
 
     def close(self) -> None:
         self._lookup.close()
@@ -219,8 +229,8 @@ class Snapshot:
                 yield self._decode_plan(from_json(row))
 
 
-def _row_decoder(parquet: Path) -> Callable[[Any], Any]:
-    return _decoder(pa.struct(list(pq.read_schema(parquet)))) or (lambda row: row)
+def _row_decoder(schema: pa.Schema) -> Callable[[Any], Any]:
+    return _decoder(pa.struct(list(schema))) or (lambda row: row)
 
 
 def _decoder(kind: pa.DataType) -> Callable[[Any], Any] | None:

@@ -19,9 +19,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
-from pipelines import policies, scoring
+from pipelines import policies, score_database, scoring
 from pipelines.settings import Settings
-from pipelines.store import ScoreStore
 from serving import (
     actions_log,
     alerts,
@@ -92,7 +91,7 @@ def create_app(
     tokens = _tokens(settings)
     is_open = ring.is_empty and tokens is None
     security.require_keys_off_loopback(has_keys=not is_open, host=settings.host)
-    store = ScoreStore(settings.scores_folder)
+    store = score_database.readable(settings)
     policy = policies.in_force(settings)
     scorer = score or partial(scoring.score, policy=policy)
     gate = limits.Gate(limits.WEIGHT_OF_A_KEY if is_tenant else limits.WEIGHT_AT_ONCE)

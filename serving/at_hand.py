@@ -14,6 +14,7 @@ from models.bundle import MODEL_SOURCE, OWN, Bundle, BundleRefused
 from models.catalogue import Catalogue
 from pipelines import prior
 from pipelines.ledger import Ledger
+from pipelines.score_database import DatabaseStore
 from pipelines.settings import Settings
 from pipelines.snapshot import Snapshot, SnapshotDamaged
 from pipelines.store import ScoreStore
@@ -43,7 +44,7 @@ class AtHand:
     """Everything that doors share; made once, by `serving.app`."""
 
     settings: Settings
-    store: ScoreStore
+    store: ScoreStore | DatabaseStore
     score: Scorer
     catalogue: Catalogue
     records: RecordsAtHand

@@ -286,6 +286,7 @@ def main() -> None:
     asked.add_argument("--months", type=int, default=12)
     asked.add_argument("--workers", type=int, default=2)
     asked.add_argument("--without-dask", action="store_true")
+    asked.add_argument("--alone", action="store_true", help="one run of each size, no other")
     asked.add_argument("--night", type=Path, help=argparse.SUPPRESS)
     asked.add_argument("--home", type=Path, help=argparse.SUPPRESS)
     asked.add_argument("--scheduler", help=argparse.SUPPRESS)
@@ -299,7 +300,7 @@ def main() -> None:
     one = dask = None
     for size in sorted(options.sizes):
         folder, rows = ledger(size, options.months)
-        if size == min(options.sizes):
+        if size == min(options.sizes) and not options.alone:
             run(folder, workers=1)  # compiles what is not yet
             one = run(folder, workers=1)
             if not options.without_dask:

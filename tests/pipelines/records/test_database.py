@@ -37,7 +37,9 @@ def database(url):
 
 def test_the_migrations_make_the_tables_that_the_code_declares(database: Database):
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        # the tables of scores are in partitions: pipelines.score_database alone knows them
+        ours = {"include_name": lambda name, kind, _: not f"{name}".startswith("score")}
+        context = MigrationContext.configure(connection, opts={"compare_type": True, **ours})
         assert compare_metadata(context, metadata) == []
 
 
