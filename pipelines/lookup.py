@@ -4,6 +4,7 @@ Written once, with the night; `pipelines.snapshot` reads it, read-only and immut
 """
 
 import sqlite3
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -185,7 +186,7 @@ def _customer_entries(customers: pa.Table) -> Iterator[tuple[object, ...]]:
     for row, text in _as_text(customers):
         yield (
             row["customer_id"],
-            f"{row['customer_name'] or ''} {row['customer_id']}".strip().casefold(),
+            searched(f"{row['customer_name'] or ''} {row['customer_id']}".strip()),
             row["collector"],
             _listed(row["company_codes"]),
             _listed(signal["code"] for signal in row["signals"]),
@@ -196,6 +197,17 @@ def _customer_entries(customers: pa.Table) -> Iterator[tuple[object, ...]]:
             row["p_late_30"],
             text,
         )
+
+
+def searched(name: str) -> str:
+    """A name as it is searched: as it is written, then without accents and points, in small.
+
+    Whoever types `srl` or `societa` finds `Società S.r.l.`, and whoever types it in full too.
+    """
+    written = name.casefold()
+    letters = unicodedata.normalize("NFKD", written)
+    plain = "".join(c for c in letters if c.isalnum() or c.isspace())
+    return written if plain == written else f"{written}\n{plain}"
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -56,6 +56,7 @@ class View:
                 lang_asked=self.asked,
                 here=self.here,
                 asked_query=self.query_text,
+                other_language=_in_other_language(self.query_text, self.language),
                 query=self.query,
                 form_key=lambda: uuid.uuid4().hex,
                 actions=self.actions,
@@ -76,17 +77,20 @@ class View:
 
 def bare_page(template: str, language: str, **context: Any) -> str:
     """A page that knows of no ledger: nothing but the frame and what is given."""
-    bare = {
-        "lang_asked": None,
-        "snapshot": None,
-        "is_damaged": False,
-        "is_invented": False,
-        "is_stale": False,
-        "is_degraded": False,
-        "lost_inputs": 0,
-    }
     page = _environment(language, "EUR").get_template(template)
-    return page.render(language=language, **bare, **context)
+    return page.render(
+        language=language,
+        lang_asked=None,
+        other_language=_in_other_language("", language),
+        snapshot=None,
+        **context,
+    )
+
+
+def _in_other_language(query_text: str, language: str) -> str:
+    """The query of the same page in the other language."""
+    kept = [(name, value) for name, value in parse_qsl(query_text) if name != "lang"]
+    return urlencode([*kept, ("lang", next(each for each in LANGUAGES if each != language))])
 
 
 def language_asked(scope: Scope, *, default: str) -> str:

@@ -85,8 +85,8 @@ function keys(rows) {
   const at = () => rows.indexOf(document.activeElement?.closest(".worklist tbody tr"));
   const go = (to) => {
     const row = rows[Math.min(Math.max(to, 0), rows.length - 1)];
-    row.focus();
-    row.scrollIntoView({ block: "nearest" });
+    row?.focus();
+    row?.scrollIntoView({ block: "nearest" });
   };
   const inRow = (selector) => rows[at()]?.querySelector(selector);
   const does = {
@@ -106,7 +106,7 @@ function keys(rows) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, select, textarea")) {
-      if (event.key === "Escape") rows[Math.max(at(), 0)].focus();
+      if (event.key === "Escape") rows[Math.max(at(), 0)]?.focus();
       return;
     }
     const isRow = rows.includes(event.target);
@@ -121,4 +121,4 @@ document.querySelectorAll("form[data-live]").forEach(live);
 document.querySelectorAll("[data-copy]").forEach(copies);
 document.querySelectorAll("[data-save]").forEach(savedViews);
 const rows = [...document.querySelectorAll(".worklist tbody tr[id]")];
-if (rows.length) keys(rows);
+if (rows.length || document.querySelector(".keys")) keys(rows);

@@ -6,6 +6,7 @@ import pytest
 
 from pipelines import customer_rows, scoring
 from pipelines.ledger import Ledger
+from pipelines.lookup import searched
 from pipelines.snapshot import CUSTOMER_SORTS, INVOICE_SORTS, NotFiltered, Snapshot, Wanted
 from pipelines.store import ScoreStore
 from serving.answers import customer_score
@@ -118,6 +119,11 @@ def test_a_long_list_is_filtered_sorted_and_counted_in_indexes_alone(night, sort
         shown = ["SEARCH scores USING INTEGER PRIMARY KEY (rowid=?)"]
         by_band = "by_band" in " ".join(rows_read)  # a few narrow rows, the others are not touched
         assert by_band or rows_read == (shown if "SELECT row" in query else []), (query, steps)
+
+
+@pytest.mark.parametrize("typed", ["Società Città", "societa citta", "SRL", "s.r.l.", "c-1"])
+def test_a_name_is_found_however_it_is_typed(typed) -> None:
+    assert typed.casefold() in searched("Società Città S.r.l. C-1")
 
 
 def test_what_could_be_sql_is_text(night) -> None:

@@ -102,6 +102,7 @@ def test_filters_and_their_choice_stay_on_the_page(client):
     assert "Bianchi &amp; Figli" in page
     assert "Brambilla" not in page
     assert "Clear filters" in page
+    assert 'href="?band=critical&amp;lang=it"' in page  # the same list in the other language
 
 
 def test_a_filter_that_finds_nothing_says_so(client):
