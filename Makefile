@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: setup demo test serve nightly check fix bench bench-features bench-explain bench-models bench-policy bench-serve fuzz faults clients lock clean
+.PHONY: setup demo test serve nightly check fix bench bench-features bench-explain bench-models bench-policy bench-serve bench-nightly bench-labels fuzz faults clients docs release lock clean
 
 setup: $(READY)
 
@@ -42,7 +42,7 @@ fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-features bench-explain bench-models bench-policy bench-serve
+bench: bench-features bench-explain bench-models bench-policy bench-serve bench-nightly bench-labels
 
 # The peers live in an environment of their own: they need other versions than we do.
 bench-features: setup
@@ -66,6 +66,12 @@ bench-policy: setup
 bench-serve: setup
 	$(BIN)/python tests/benchmarks/serve.py
 
+bench-nightly: setup
+	$(BIN)/python tests/benchmarks/nightly.py
+
+bench-labels: setup
+	$(BIN)/python tests/benchmarks/labels.py
+
 # At length: whatever the OpenAPI document allows, and every fault as often as docs/faults.md says.
 fuzz: setup
 	EXAMPLES=20 $(BIN)/python -m pytest tests/serving/test_schemathesis.py
@@ -81,8 +87,18 @@ clients: setup
 	cp tests/clients/package.json tests/clients/package-lock.json build/clients/node/
 	cd build/clients/node && npm ci --silent --no-audit --no-fund
 
+docs: setup
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html -d build/docs-read docs build/docs
+	@echo "build/docs/index.html"
+
+release: setup
+	deploy/release
+
+# All that development needs, and the same versions of what a served installation needs.
+LOCK := pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --quiet
 lock: setup
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --quiet -o requirements.txt
+	$(BIN)/uv $(LOCK) --extra dev -o requirements.txt
+	$(BIN)/uv $(LOCK) --extra dask --extra oidc --extra otel --constraint requirements.txt -o deploy/requirements.txt
 
 clean:
 	rm -rf $(VENV) build .puntuale

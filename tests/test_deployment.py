@@ -83,10 +83,11 @@ def test_a_unit_says_what_systemd_needs(unit):
 
 
 def test_f33_every_library_is_installed_by_the_hash_it_was_chosen_by():
-    locked = (ROOT / "requirements.txt").read_text(encoding="utf-8").replace("\\\n", " ")
-    lines = [line for line in locked.splitlines() if line and not line.startswith("#")]
-    assert len(lines) > 100
-    assert [line for line in lines if "--hash=sha256:" not in line] == []
+    for name in ("requirements.txt", "deploy/requirements.txt"):
+        locked = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+        lines = [line for line in locked.splitlines() if line and not line.startswith("#")]
+        assert len(lines) > 100
+        assert [line for line in lines if "--hash=sha256:" not in line] == []
     for path in ("Dockerfile", "Makefile"):
         text = (ROOT / path).read_text(encoding="utf-8")
         installs = [line for line in text.splitlines() if "install" in line and "-r req" in line]
@@ -100,3 +101,13 @@ def test_f35_what_a_unit_started_ends_with_it(name):
     kind = re.search("^KillMode=(.+)$", unit, re.MULTILINE)
     assert kind is not None
     assert kind[1] in ("control-group", "mixed"), "no process outlives its unit"
+
+
+def test_an_installation_has_the_versions_that_the_tests_had_and_none_of_their_tools():
+    tested, installed = (
+        dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", (ROOT / name).read_text("utf-8"), re.M))
+        for name in ("requirements.txt", "deploy/requirements.txt")
+    )
+    assert installed
+    assert {n: v for n, v in installed.items() if n in tested and tested[n] != v} == {}
+    assert not {"pytest", "sphinx", "schemathesis", "shap"} & installed.keys()
