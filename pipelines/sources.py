@@ -118,7 +118,7 @@ def read(
             else [(own_names(TABLES[n], r), [r]) for n, raws in read_once.items() for r in raws]
         )
     parts += [(own_names(TABLES[name], raw), [raw]) for name, raw in (sent or {}).items()]
-    notes = [] if plan.parts else _own_faults(parts)
+    notes = [] if plan.parts else _own_faults(parts, is_records=str(source) == RECORDS)
     reading = apply(parts, files, form)
     del files, parts, read_once  # as they came: of a large ledger too much to keep meanwhile
     accepted = accept(reading.gathered(), ledger_currency=currency, today=today)
@@ -189,12 +189,19 @@ def _read_all(
     return raws, hashes
 
 
-def _own_faults(parts: Sequence[tuple[Part, Sequence[Raw]]]) -> list[str]:
-    """Refuses where tables or columns that a ledger needs are absent; notes what is ignored."""
+def _own_faults(
+    parts: Sequence[tuple[Part, Sequence[Raw]]], *, is_records: bool = False
+) -> list[str]:
+    """Refuses where tables or columns that a ledger needs are absent; notes what is ignored.
+
+    Of records only invoices are needed: no payment may have come yet.
+    """
     faults, notes = [], []
     present = {part.table for part, _ in parts}
+    if is_records and "invoices" not in present:
+        raise IntakeRefused(["no invoice has been sent in or pulled yet"])
     for name, table in TABLES.items():
-        if table.required and name not in present:
+        if table.required and name not in present and not is_records:
             faults.append(
                 f"expected {name}.csv or {name}.parquet or a table {name}, got none; a foreign "
                 f"export needs a mapping, such as {', '.join(shipped())}"

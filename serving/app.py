@@ -101,6 +101,7 @@ def create_app(
     at_hand = AtHand(settings, store, scorer, policy.catalogue, records, places=places, today=today)
     at_hand.records_fault = lambda: ring.fault
     measured = metrics.Metrics(at_hand, gate, tenant=settings.tenant)
+    write_line = partial(logs.write_line, tenant=settings.tenant) if is_tenant else logs.write_line
     reload = Reload(at_hand)
     sending = Deliveries(records, allow_private=settings.webhook_allow_private)
 
@@ -126,7 +127,7 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=operation_id,
         middleware=[
-            Middleware(logs.EveryAnswer, watchers=(logs.write_line, measured.requests.watch)),
+            Middleware(logs.EveryAnswer, watchers=(write_line, measured.requests.watch)),
             *traces.layers(),
             Middleware(error_pages.ErrorPages, language=settings.language),
             Middleware(problems.UnexpectedFailures),

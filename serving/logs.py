@@ -43,10 +43,12 @@ Watcher = Callable[[Seen], None]
 _AS_JSON = json.JSONEncoder(ensure_ascii=True, default=str).encode  # made once, for every line
 
 
-def write_line(seen: Seen) -> None:
-    """The request's line in the log."""
+def write_line(seen: Seen, tenant: str | None = None) -> None:
+    """The request's line in the log, with its company where there are several."""
     if logger.isEnabledFor(logging.INFO):  # by hand: where it is written is not worth looking up
-        extra = {"seen": seen}
+        extra: dict[str, object] = {"seen": seen}
+        if tenant is not None:
+            extra["tenant"] = tenant
         about = (REQUESTS, logging.INFO, __file__, 0, "request", (), None)
         logger.handle(logger.makeRecord(*about, extra=extra))
 
@@ -104,6 +106,8 @@ class JsonLines(logging.Formatter):
         }
         if isinstance(seen := getattr(record, "seen", None), Seen):
             told |= {name: getattr(seen, name) for name in SEEN}
+        if (tenant := getattr(record, "tenant", None)) is not None:
+            told["tenant"] = tenant
         if record.exc_info and record.exc_info[1] is not None:
             told["failure"] = _failure(record.exc_info[1])
         return _AS_JSON(told)

@@ -1,4 +1,5 @@
 import json
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -27,7 +28,10 @@ from pipelines import (
 )
 from pipelines.job import Job
 from pipelines.ledger import Ledger
+from pipelines.records import ledger_rows
+from pipelines.records.row_check import check
 from pipelines.settings import Settings
+from pipelines.sources import IntakeRefused
 from pipelines.store import ScoreStore
 from tests import small_company
 from tests.small_company import AS_OF
@@ -152,6 +156,20 @@ def test_a_night_says_that_the_prior_answers_until_the_company_has_its_own_model
     page = night_report.of_day(newcomer, AS_OF).read_text(encoding="utf-8")
     assert "Risponde il modello comune" not in page
     (newcomer.models_folder / bundle.CHAMPION).unlink()
+
+
+def test_a_company_that_was_never_paid_is_scored_from_what_it_sent_in(settings: Settings) -> None:
+    own = tenants.add(settings, "beginner", {})
+    job = Job.of(own, at=AT, as_of=AS_OF)
+    with pytest.raises(IntakeRefused, match="no invoice has been sent in or pulled yet"):
+        night.run(job)
+
+    invoice = {"invoice_id": "I1", "customer_id": "C1", "due_date": "2026-06-10", "amount": "10.00"}
+    rows, sent_at = check("invoices", [invoice]), datetime(2026, 6, 20, tzinfo=UTC)
+    with closing(tenants.open_records(own)) as database, database.writing() as connection:
+        assert ledger_rows.put(connection, "invoices", rows, at=sent_at)[0].status == "accepted"
+    told = night.run(job)
+    assert (told.invoices, told.open_cents, told.model_source) == (1, 1000, SHARED_PRIOR)
 
 
 def test_while_the_prior_answers_training_is_tried_and_too_little_history_is_no_failure(

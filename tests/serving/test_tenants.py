@@ -1,5 +1,7 @@
 """Two companies in one service: rossi, and bianchi, all of whose ids begin with its name."""
 
+import io
+import json
 import logging
 import shutil
 from contextlib import ExitStack, contextmanager
@@ -21,6 +23,7 @@ from pipelines.score_schema import SCORE_SCHEMA
 from pipelines.settings import Settings
 from pipelines.store import ScoreStore
 from pipelines.tenant_tables import TenantsRefused
+from serving.logs import REQUESTS, JsonLines
 from serving.reload import Reload
 from serving.tenants import Door, create_service
 from tests import databases, token_issuer
@@ -165,6 +168,23 @@ def test_what_one_writes_the_other_never_reads(service):
     answer = service.ask("bianchi", "POST", "/v1/actions", **same)
     assert answer.status_code != 409, "the key of one company's request is free for the other"
     assert "Idempotent-Replayed" not in answer.headers
+
+
+def test_a_requests_line_in_the_log_names_its_company(service):
+    text = io.StringIO()
+    handler, logger = logging.StreamHandler(text), logging.getLogger(REQUESTS)
+    handler.setFormatter(JsonLines())
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        for who in ("rossi", "bianchi", "stranger"):
+            service.ask(who, "GET", "/v1/worklist")
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    lines = [json.loads(line) for line in text.getvalue().splitlines()]
+    assert [line.get("tenant") for line in lines] == ["rossi", "bianchi", None]
 
 
 def figures(answer):
