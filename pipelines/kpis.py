@@ -5,7 +5,7 @@ means that it became known in the `PERIOD_DAYS` before the day: so what was open
 what came, is what is open, and a late booking never changes a period that was already told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
@@ -14,16 +14,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipelines.kpi_record import KpiRecord, Kpis
 from pipelines.ledger import NEVER, Ledger, cents, days
 from pipelines.settlement import CREDIT_NOTE, Days, Flags, Settlement, open_cents, settle
 from pipelines.store import ScoreStore
 
-Kpis = dict[str, Any]  # what `of` gives, as it stands in the night's manifest
 Cents = npt.NDArray[np.int64]
 
 PERIOD_DAYS = 90
 MONTH_DAYS = 30  # as wide as a bucket: what is not due more than that late rolls one bucket on
 MONTHS_BACK = 12  # of history that a night works out anew
+MONTHS_RECORDED = 24  # and shows, as far as nights of then have told them
 BUCKETS = ("not_due", "days_1_30", "days_31_60", "days_61_90", "days_over_90")
 _EPOCH = date(1970, 1, 1)
 
@@ -43,7 +44,7 @@ def of(
     best = _ratio(not_due * PERIOD_DAYS, sales)
     late_days = _late_days(ledger, settlement, begin, as_of, chosen)
     return {
-        "as_of": (_EPOCH + timedelta(days=as_of)).isoformat(),
+        "as_of": _iso(as_of),
         "period_days": PERIOD_DAYS,
         "receivables_cents": receivables,
         "opening_receivables_cents": opening,
@@ -66,25 +67,34 @@ def of(
     }
 
 
-def noted(ledger: Ledger, as_of: int, *, settlement: Settlement | None = None) -> dict[str, Any]:
+def noted(
+    ledger: Ledger,
+    as_of: int,
+    *,
+    settlement: Settlement | None = None,
+    recorded: Mapping[str, Kpis] | None = None,
+) -> dict[str, Any]:
     """What a night writes down: the KPIs as of its day, and as of the first of each month before.
 
     The months are worked out anew each night: what was booked late has its own day, so they say
-    what they said then.
+    what they said then. Months that the ledger does not reach are those that were `recorded`.
     """
     settlement = settlement or settle(ledger)
     began = int(settlement.known_day.min(initial=NEVER))
-    history = [
-        of(ledger, day, settlement=settlement)
-        for day in _months_before(as_of)
+    months = {_iso(day): day for day in _months_before(as_of, MONTHS_RECORDED)}
+    kept = {day: kpis for day, kpis in (recorded or {}).items() if day in months}
+    worked_out = {
+        _iso(day): of(ledger, day, settlement=settlement)
+        for day in _months_before(as_of, MONTHS_BACK)
         if day - PERIOD_DAYS >= began  # before that the period would be half empty
-    ]
+    }
+    history = [kpis for _, kpis in sorted((kept | worked_out).items())]
     return {"now": of(ledger, as_of, settlement=settlement), "history": history}
 
 
 def history(store: ScoreStore) -> list[Kpis]:
-    """The KPIs of the nights that are kept and of the months before the last one, by day."""
-    found: dict[str, Kpis] = {}
+    """The KPIs of every night that told them and of the months before, by day."""
+    found = dict(KpiRecord(store).read())
     for facts in store.facts():
         told = facts.get("kpis") or {"history": []}
         found.update({kpis["as_of"]: kpis for kpis in told["history"]})
@@ -202,13 +212,17 @@ def _disputed(ledger: Ledger, settlement: Settlement, as_of: int, chosen: Flags)
     return int(np.where(left > 0, np.minimum(disputed, left), 0).sum())
 
 
-def _months_before(as_of: int) -> list[int]:
-    """The first of each of the months before a day, the oldest first."""
+def _iso(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+def _months_before(as_of: int, count: int) -> list[int]:
+    """The first of each of so many months before a day, the oldest first."""
     day = _EPOCH + timedelta(days=as_of)
     months = day.year * 12 + day.month - 1  # counted from year 0
-    firsts = [months - back for back in range(MONTHS_BACK + 1)]
+    firsts = [months - back for back in range(count + 1)]
     found = [(date(month // 12, month % 12 + 1, 1) - _EPOCH).days for month in firsts]
-    return sorted(first for first in found if first < as_of)[-MONTHS_BACK:]
+    return sorted(first for first in found if first < as_of)[-count:]
 
 
 def _sums(code: npt.NDArray[np.int64], amounts: Cents, count: int) -> list[int]:

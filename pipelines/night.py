@@ -40,6 +40,7 @@ from pipelines.findings import Health
 from pipelines.gate import Portfolio
 from pipelines.job import Job, day_number
 from pipelines.kept_ledgers import KeptLedgers
+from pipelines.kpi_record import KpiRecord
 from pipelines.ledger import Ledger
 from pipelines.plan_record import PlanRecord
 from pipelines.records import alerts
@@ -143,6 +144,8 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
     known = settlement.before(intake.ledger, settled, day)
     health = monitoring.check(intake.ledger, job.as_of, model, store, known=known)
     changes = night_changes.since_last(store, job.as_of, scores, scored.plan)
+    figures = KpiRecord(store)
+    noted = kpis.noted(intake.ledger, day, settlement=settled, recorded=figures.read())
     name = store.publish(
         job.as_of,
         scores,
@@ -160,7 +163,7 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
             "risk_before": portfolio_risk.night_before(store, job.as_of),
             "segments": segments.of(scores, intake.ledger.customers),
             "changes": changes and changes.facts(),
-            "kpis": kpis.noted(intake.ledger, day, settlement=settled),
+            "kpis": noted,
             "forecast": cash_forecast.noted(
                 intake.ledger, model.model, as_of=day, told=scored.forecast, settlement=known[1]
             ),
@@ -171,6 +174,7 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
             "model_files": dict(model.manifest.files),
         },
     )
+    figures.keep([*noted["history"], noted["now"]])
     record = TrackRecord(store)
     record.keep(job.as_of, scores)
     record.thin(job.as_of, days=job.settings.predictions_kept_days)

@@ -10,6 +10,7 @@ from reference.kpis import kpis as slow_kpis
 from thorough import examples
 
 from pipelines import kpis
+from pipelines.kpi_record import KpiRecord
 from pipelines.ledger import Ledger
 from pipelines.score_schema import SCORE_SCHEMA
 from pipelines.store import ScoreStore
@@ -131,6 +132,28 @@ def test_the_figures_of_the_nights_kept_are_read_by_day(tmp_path) -> None:
 
     days = [told["as_of"] for told in kpis.history(store)]
     assert days == ["2024-04-01", "2024-04-29", "2024-04-30"]
+
+
+def test_the_figures_of_nights_that_went_are_still_told(tmp_path) -> None:
+    store, record = ScoreStore(tmp_path), KpiRecord(ScoreStore(tmp_path))
+    ledger = to_ledger(drawn(COMPANY))
+    old = kpis.of(ledger, BASE - 45)  # the first of a month of which the ledger has nothing
+    record.keep([old, kpis.of(ledger, BASE + 118)])
+    record.keep([kpis.of(ledger, BASE + 118)])
+    assert old["as_of"] == "2023-11-17"
+    assert [told["as_of"] for told in kpis.history(store)] == ["2023-11-17", "2024-04-28"]
+
+    first = {**old, "as_of": "2023-11-01"}
+    noted = kpis.noted(ledger, BASE + 120, recorded={**record.read(), "2023-11-01": first})
+    assert noted["history"][0] == first
+    assert [told["as_of"] for told in noted["history"]] == ["2023-11-01", "2024-04-01"]
+
+
+def test_a_file_of_the_record_that_is_damaged_is_passed_over(tmp_path) -> None:
+    record = KpiRecord(ScoreStore(tmp_path))
+    record.keep([{"as_of": "2025-12-31"}, {"as_of": "2026-01-01"}])
+    (record.root / "2025.json").write_text("{")
+    assert list(record.read()) == ["2026-01-01"]
 
 
 def test_what_is_due_on_the_day_is_not_late_before_the_day_has_ended() -> None:
