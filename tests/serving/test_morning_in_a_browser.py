@@ -126,6 +126,34 @@ def test_a_slider_answers_at_once_and_the_button_does_without_scripts(visit):
     assert plain.locator("#what-if-answer table").count() == 1
 
 
+def test_an_alert_is_acknowledged_in_two_clicks_and_put_off_in_three(visit):
+    page = visit("/")
+    page.get_by_role("link", name="Alerts").click()  # 1
+    alerts = page.locator(".worklist tbody tr")
+    before, first = alerts.count(), alerts.first.get_attribute("id")
+    alerts.first.get_by_role("button", name="Acknowledge").click()  # 2
+    page.wait_for_load_state()
+    assert page.locator(f"#{first}").count() == 0
+    page.get_by_role("link", name="Acknowledged").click()
+    page.locator(f"#{first}").get_by_text("Put off until").first.click()
+    page.locator(f"#{first} input[name=until]").fill("2026-07-20")
+    page.locator(f"#{first}").get_by_role("button", name="Record").click()
+    page.get_by_role("link", name="Put off", exact=True).click()
+    assert "until 20 July 2026" in page.locator(f"#{first}").inner_text()
+    page.get_by_role("link", name="Open", exact=True).click()
+    assert alerts.count() == before - 1
+
+
+def test_a_draft_is_copied_as_it_stands(visit):
+    customer = visit("/").locator(".worklist tbody th a").first.get_attribute("href")
+    page = visit(f"{customer}?draft=reminder_1", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copy ✓").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("#letter").text_content()
+    assert "invoice" in copied
+
+
 def test_the_list_is_walked_by_keys_alone(visit):
     page = visit("/")
     page.keyboard.press("j")
