@@ -126,13 +126,13 @@ class LatePaymentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         prepared, taken, row = _taken(
             _given(self.ledger), asked, Peers.from_columns(self.model_.peers)
         )
-        taken = backtest.with_features(taken, self.model_.feature_names).take(row)
+        taken = backtest.with_features(taken, self.model_.feature_names)
         ahead = (asked.target(prepared) - asked.as_of).astype(np.int32)
         # asked beside the days that every door asks about: the curve never rises along them
-        grid = outlook.questions(taken.as_of, taken.due_day)
-        grid = np.sort(np.column_stack([grid, ahead]), axis=1).astype(np.int32)
-        curve = self.model_.predict_curve(taken, grid)
-        late = curve[np.arange(len(curve)), (grid < ahead[:, None]).sum(axis=1)]
+        grid = [outlook.questions(taken.as_of, taken.due_day), _side_by_side(ahead, row)]
+        days = np.sort(np.concatenate(grid, axis=1), axis=1).astype(np.int32)
+        curve = self.model_.predict_curve(taken, days)
+        late = curve[row, (days[row] < ahead[:, None]).sum(axis=1)]
         return np.column_stack([1 - late, late])
 
     def predict(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
@@ -248,6 +248,16 @@ def _taken(
     is_open &= settlement.issue_day[invoice] <= as_of
     _refuse(asked, ~is_open[row], "was not open on its as_of")
     return prepared, landmarks.take(prepared, invoice, as_of, peers=peers), row
+
+
+def _side_by_side(ahead: Days, row: Rows) -> npt.NDArray[np.int32]:
+    """All that is asked of each snapshot in a row of its own, its first question filling it up."""
+    order = np.argsort(row, kind="stable")
+    begin = np.flatnonzero(np.diff(row[order], prepend=-1))
+    each = np.diff(np.append(begin, len(row)))
+    wide = np.repeat(ahead[order][begin][:, None], each.max(), axis=1)
+    wide[row[order], np.arange(len(row)) - np.repeat(begin, each)] = ahead[order]
+    return wide
 
 
 def _given(ledger: Ledger | None) -> Ledger:

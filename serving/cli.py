@@ -15,6 +15,7 @@ import typer
 
 from serving.actions_command import actions
 from serving.build_features_command import build_features
+from serving.demo_command import demo
 from serving.doctor_command import doctor
 from serving.effects_command import effects
 from serving.features_command import features
@@ -22,7 +23,7 @@ from serving.init_command import init
 from serving.keys_command import keys_app
 from serving.models_command import card, models, rollback
 from serving.monitor_command import monitor
-from serving.night_command import nightly, report, schedule, show_night, show_worklist, work_night
+from serving.night_command import nightly, report, schedule, show_worklist
 from serving.policy_command import policy
 from serving.pull_command import pull
 from serving.tenants_command import environment, for_each_tenant, require_one, tenants_app
@@ -88,27 +89,8 @@ def main() -> None:
         sys.exit(terminal.stop(fault))
 
 
-@app.command()
-def demo(
-    rows: Rows = 10,
-    as_json: Json = False,
-) -> None:
-    """Invent a ledger, train on it, score it and show whom to contact first."""
-    from serving import terminal
-
-    job = _job(None, None, None)
-    trained = _train(job, quiet=as_json)
-    night = work_night(job, quiet=as_json)
-    if as_json:
-        terminal.as_json({"training": trained, "night": night})
-        return
-    _show_training(trained)
-    show_night(job, night, rows)
-    settings = job.settings
-    terminal.say(
-        "\nThe same worklist as a page, and the API beside it:  puntuale serve\n"
-        f"then open http://{settings.host}:{settings.port}/"
-    )
+app.command()(demo)
+app.command()(init)
 
 
 @app.command()
@@ -308,7 +290,6 @@ def serve(
 
 for of_each in (nightly, report, models, monitor, backup, overdue, pull, doctor):
     app.command()(for_each_tenant(of_each))
-app.command()(init)
 app.command()(schedule)
 app.command()(features)
 app.command()(actions)

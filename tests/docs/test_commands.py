@@ -21,6 +21,10 @@ AS_OF = small_company.AS_OF.isoformat()
 
 # Ours, but not run here; the tests that run the same are named.
 RUN_ELSEWHERE = {
+    "init": "tests/docs/test_first_hour.py"
+    "::test_an_own_csv_is_scored_by_the_commands_that_are_printed",
+    "doctor": "tests/docs/test_first_hour.py"
+    "::test_an_own_csv_is_scored_by_the_commands_that_are_printed",
     "demo": "train and nightly, which it calls, are run here; on 200 customers it takes a minute",
     "serve": "tests/serving/test_process.py::test_f9_restarts_under_load_lose_no_request",
     "backtest": "tests/serving/test_cli.py::test_backtest_writes_a_report_and_logs_it_when_asked",
