@@ -114,7 +114,9 @@ def _drawn_ones(amounts: Floats, owner: Rows) -> tuple[Rows, Rows, float]:
     held = np.cumsum(invoices[by_size])
     large = 1 + int(np.searchsorted(held, MOST_DRAWN // 2))
     others = by_size[large:]
-    apart = -(-2 * int(invoices[others].sum()) // MOST_DRAWN)
+    if not len(others):
+        return np.arange(len(owner)), np.zeros(0, np.int64), 1.0
+    apart = min(-(-2 * int(invoices[others].sum()) // MOST_DRAWN), len(others))
     chosen = others[apart // 2 :: apart]
     times = float(np.sqrt(np.square(owed[others]).sum() / np.square(owed[chosen]).sum()))
     is_large, is_chosen = np.zeros((2, len(owed)), bool)

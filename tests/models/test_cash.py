@@ -134,3 +134,18 @@ def test_a_customer_larger_than_the_room_is_drawn_for_itself(
     monkeypatch.setattr(cash, "MOST_DRAWN", 600)
     some = cash.simulate(curve, amounts, customer, shocks)
     assert some.std(axis=0) == pytest.approx(each.std(axis=0), rel=0.15)
+
+
+@pytest.mark.parametrize("customers", [1, 2, 3])
+def test_a_few_customers_that_are_each_larger_than_the_room_are_all_in_the_interval(
+    customers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curve, amounts, _ = portfolio(900)
+    customer = np.arange(900) % customers
+    shocks = Shocks(0.3, 0.1)
+    each = cash.simulate(curve, amounts, customer, shocks)
+    monkeypatch.setattr(cash, "MOST_DRAWN", 200)
+    some = cash.simulate(curve, amounts, customer, shocks)
+    error = each.std(axis=0) / np.sqrt(len(each))
+    assert (np.abs(each.mean(axis=0) - some.mean(axis=0)) < 6 * error).all()
+    assert some.std(axis=0) == pytest.approx(each.std(axis=0), rel=0.3)
