@@ -22,7 +22,7 @@ from models import bundle, durable
 from models.bundle import Bundle
 from models.cases import Cases
 from models.policy import Policy
-from pipelines import buckets, cash_forecast, landmarks, scoring
+from pipelines import buckets, cash_forecast, landmarks, prior, scoring
 from pipelines.decisions import Asked
 from pipelines.ledger import Ledger
 from pipelines.settings import Settings
@@ -87,7 +87,7 @@ def work(
         durable.aside(settings.home / "work") as to,
         crew(workers=settings.workers_here, scheduler=settings.dask_scheduler) as do,
     ):
-        where = (settings.models_folder / model.version).resolve()
+        where = prior.folder_of(settings, model).resolve()
         task = Scoring(as_of, policy, share, where, to.resolve())
         return of_buckets(partitioned.resolve(), task, do)
 

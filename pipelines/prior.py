@@ -43,6 +43,14 @@ def champion(settings: Settings) -> Bundle | None:
     return found
 
 
+def folder_of(settings: Settings, model: Bundle) -> Path:
+    """The folder of the bundle that answers: among the company's own, or the shared prior's."""
+    own = settings.models_folder / model.version
+    if settings.prior_models is None or own.is_dir():
+        return own
+    return settings.prior_models / model.version
+
+
 def nameless(model: LatePaymentModel) -> LatePaymentModel:
     """What of a model may be shared; it has no golden rows, which were somebody's invoices."""
     everybody = model.cohorts.names.index(cohorts.EVERYBODY)

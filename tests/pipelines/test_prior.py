@@ -15,13 +15,16 @@ from models.bundle import OWN, SHARED_PRIOR, BundleRefused
 from models.fitting import NotEnoughHistory
 from models.late_payment import LatePaymentModel
 from pipelines import (
+    buckets,
     invented_sample,
     monitoring,
     night,
     night_report,
+    night_scores,
     prior,
     prior_making,
     promotion,
+    reading,
     retraining,
     synthetic,
     tenants,
@@ -156,6 +159,18 @@ def test_a_night_says_that_the_prior_answers_until_the_company_has_its_own_model
     page = night_report.of_day(newcomer, AS_OF).read_text(encoding="utf-8")
     assert "Risponde il modello comune" not in page
     (newcomer.models_folder / bundle.CHAMPION).unlink()
+
+
+def test_the_prior_answers_in_partitions_too(
+    newcomer: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job.of(newcomer, at=AT, as_of=AS_OF)
+    intake, shared = reading.read(job), night.champion(newcomer)
+    whole = night.score(job, intake, shared).scores
+    monkeypatch.setattr(buckets, "A_BUCKET", 300)
+    monkeypatch.setattr(night_scores, "INVOICES_AT_ONCE", 400)
+    one = replace(job, settings=newcomer.model_copy(update={"feature_workers": 1}))
+    assert night.score(one, intake, shared).scores.equals(whole)
 
 
 def test_a_company_that_was_never_paid_is_scored_from_what_it_sent_in(settings: Settings) -> None:
