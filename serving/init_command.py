@@ -59,11 +59,16 @@ def init(
 def _files(looked: "FirstLook", to: Path) -> dict[Path, str]:
     from pipelines import first_settings
 
-    given, files = {"ledger": looked.source}, {}
+    given, files = {"ledger": _seen_from(to, looked.source)}, {}
     if looked.mapping is not None:
-        given["mapping"] = str(to / MAPPING)
+        given["mapping"] = MAPPING  # beside .env, which is read where commands are run
         files[to / MAPPING] = looked.mapping
     return {to / ".env": first_settings.text(given), **files}
+
+
+def _seen_from(to: Path, source: str) -> str:
+    """The export's path as it is right in the folder of the settings."""
+    return source if to.absolute() == Path.cwd() else str(Path(source).absolute())
 
 
 def _show(looked: "FirstLook") -> None:
@@ -114,15 +119,16 @@ def _show_intake(looked: "FirstLook") -> None:
 
 def next_commands(looked: "FirstLook | None", to: Path) -> list[tuple[str, str]]:
     """What to type next, and what it does."""
-    there = "" if to == Path(".") else f"cd {to} && "
+    there = "" if to.absolute() == Path.cwd() else f"cd {to} && "
     if looked is None:
         return [(f"{there}puntuale init YOUR_EXPORT.csv", "looks at your own invoices")]
+    source = _seen_from(to, looked.source)
     if looked.intake is None:
         return [
             (f"edit {to / MAPPING}", "the lines that say `not found` or `look at it`"),
-            (f"{there}puntuale check {looked.source} --mapping {MAPPING}", "tries it"),
+            (f"{there}puntuale check {source} --mapping {MAPPING}", "tries it"),
         ]
-    check = f"{there}puntuale check {looked.source}"
+    check = f"{there}puntuale check {source}"
     if looked.mapping is not None:
         check += f" --mapping {MAPPING}"
     if looked.short:

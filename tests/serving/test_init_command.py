@@ -74,6 +74,16 @@ def test_a_path_with_blanks_and_quotes_comes_back_whole(capfd, tmp_path):
     assert Settings().ledger == str(path)
 
 
+def test_settings_in_another_folder_are_right_there(capfd, tmp_path, monkeypatch):
+    path = ITALIAN.write(tmp_path)
+    _, out, _ = run(capfd, "init", path.name, "--to", "conf")
+    assert f"cd conf && puntuale check {path} --mapping mapping.toml" in out
+
+    monkeypatch.chdir(tmp_path / "conf")
+    job = Job.of(Settings(), at=datetime(2026, 7, 3, tzinfo=UTC))
+    assert reading.read(job).ledger.invoices.num_rows == 60
+
+
 def test_nothing_is_written_over_unless_it_is_asked_for(capfd, tmp_path):
     Path(".env").write_text("PUNTUALE_PORT=9000\n")
     path = ITALIAN.write(tmp_path)
