@@ -18,7 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from pipelines.records.database import Database, RecordsAway, RecordsDamaged, open_database
+from pipelines.records.database import (
+    Database,
+    RecordsAway,
+    RecordsDamaged,
+    open_database,
+    wait_turn,
+)
 from pipelines.settings import Settings
 from pipelines.snapshot import LOOKUP, Snapshot, SnapshotDamaged
 from pipelines.store import ScoreStore
@@ -82,7 +88,7 @@ def _alone(database: Database) -> Iterator[None]:
     with database.engine.connect() as connection:
         connection.execute(sa.text("SET lock_timeout = 0"))
         connection.execute(sa.text("SET statement_timeout = 0"))
-        connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOADER})
+        wait_turn(connection, _LOADER, scope="")
         try:
             yield
         finally:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from pipelines.records import audit, webhooks
 from pipelines.records.audit import Writer
-from pipelines.records.database import RecordsAway, RecordsDamaged, moment, open_database
+from pipelines.records.database import RecordsAway, RecordsDamaged, moment, open_database, wait_turn
 from pipelines.records.tables import alerts
 from pipelines.snapshot import Snapshot
 
@@ -64,8 +64,7 @@ def raise_new(connection: sa.Connection, snapshot: Snapshot, *, at: datetime) ->
 
     In the same transaction the webhooks' messages are queued. The same night again raises nothing.
     """
-    if connection.dialect.name == "postgresql":  # of two nights at once the second waits
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7083224)"))
+    wait_turn(connection, 7083224)  # of two nights at once the second waits
     as_of = snapshot.as_of.isoformat()
     new, seen = _parted(connection, standing_in(snapshot.scores()), as_of)
     _see(connection, seen, as_of)

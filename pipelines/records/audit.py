@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from pipelines.records.database import moment
+from pipelines.records.database import moment, wait_turn
 from pipelines.records.tables import audit
 
 FIRST = "0" * 64  # what the first line is sealed with
@@ -34,8 +34,7 @@ def note(
 
     `detail` must hold no personal data: counts, codes and ids only.
     """
-    if connection.dialect.name == "postgresql":  # lines are sealed one after the other
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7083221)"))
+    wait_turn(connection, 7083221)  # lines are sealed one after the other
     last = connection.execute(
         sa.select(audit.c.digest).order_by(audit.c.id.desc()).limit(1)
     ).scalar_one_or_none()

@@ -23,6 +23,12 @@ STATEMENT_SECONDS = 30
 POOL_SECONDS = 4  # waiting for a free connection
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError)
+# Other schemas of a server are other companies', which never wait for ours; locks are the server's.
+# In `public`, where a single company is, a lock's number is its own.
+_OF_SCHEMA = (
+    "(CASE coalesce(current_schema(), '') WHEN 'public' THEN 0 "
+    "ELSE hashtextextended(CAST(current_schema() AS text), 0) END)"
+)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -133,10 +139,23 @@ def upgrade(engine: sa.Engine, *, to: str | None = None) -> None:
     with engine.connect() as connection, connection.begin():
         if MigrationContext.configure(connection).get_current_revision() == newest:
             return
-        if engine.dialect.name == "postgresql":  # SQLite's transaction holds the only lock already
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7083220)"))
+        wait_turn(connection, 7083220)
         config.attributes["connection"] = connection
         command.upgrade(config, to or "head")
+
+
+def wait_turn(
+    connection: sa.Connection, number: int, about: str | None = None, *, scope: str = "xact_"
+) -> None:
+    """Nobody else in this schema does the same, about the same, until the transaction ends.
+
+    With an empty scope until the connection ends. SQLite has one writer anyhow.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    which = "CAST(:number AS bigint)" if about is None else "hashtextextended(:about, :number)"
+    lock = sa.text(f"SELECT pg_advisory_{scope}lock({which} # {_OF_SCHEMA})")
+    connection.execute(lock, {"number": number} | ({} if about is None else {"about": about}))
 
 
 def revision(engine: sa.Engine) -> tuple[str | None, str | None, frozenset[str]]:

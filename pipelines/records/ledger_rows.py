@@ -17,7 +17,7 @@ import pyarrow.json as pajson
 import sqlalchemy as sa
 
 from pipelines.intake.files import Raw
-from pipelines.records.database import moment
+from pipelines.records.database import moment, wait_turn
 from pipelines.records.row_check import Checked, RowFault
 from pipelines.records.tables import held_rows, ledger_rows
 from pipelines.tables import TABLES
@@ -49,9 +49,7 @@ def put(
     `source` is the one that the rows were pulled from; not given: somebody sent them in.
     """
     received_at = moment(at)
-    if connection.dialect.name == "postgresql":  # one writer a table; SQLite has one anyhow
-        lock = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:table, 7083223))")
-        connection.execute(lock, {"table": table})
+    wait_turn(connection, 7083223, about=table)
     latest = dict(_latest(connection, table, [r.key for r in rows if r.key and not r.faults]))
     verdicts: list[Verdict] = []
     kept: list[dict[str, object]] = []

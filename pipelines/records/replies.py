@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from pipelines.records.database import moment
+from pipelines.records.database import moment, wait_turn
 from pipelines.records.tables import replies
 
 KEPT = timedelta(days=7)  # who has not tried again by then will not
@@ -44,9 +44,7 @@ def given(connection: sa.Connection, asked: Asked) -> Reply | None:
     Called in the transaction of the write: of two equal requests at once, the second waits for
     the first and then finds its answer.
     """
-    if connection.dialect.name == "postgresql":  # SQLite has one writer anyhow
-        lock = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 7083222))")
-        connection.execute(lock, {"key": f"{asked.owner}\0{asked.key}".replace("\0", " ")})
+    wait_turn(connection, 7083222, about=f"{asked.owner} {asked.key}")
     row = connection.execute(
         sa.select(replies).where(
             replies.c.owner == asked.owner, replies.c.idempotency_key == asked.key

@@ -5,12 +5,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 
 from pipelines import night, tenants
 from pipelines.job import Job
 from pipelines.night import Night
-from pipelines.records import alerts
-from pipelines.records.database import open_database
+from pipelines.records import alerts, audit, ledger_rows, replies
+from pipelines.records.audit import Writer
+from pipelines.records.database import RecordsAway, open_database
 from pipelines.settings import Settings
 from pipelines.store import ScoreStore
 from pipelines.tenant_tables import TenantsRefused
@@ -147,6 +149,31 @@ def test_each_has_its_night_and_nothing_of_the_other_and_a_broken_one_stops_nobo
         assert first.fault is not None
         assert second.told is not None
         assert ScoreStore(every["bianchi"].scores_folder).current_name() == second.told.snapshot
+
+
+@pytest.mark.postgres
+def test_on_one_server_no_company_waits_for_what_another_writes(tmp_path: Path) -> None:
+    with databases.whole() as url:
+        settings = shared(tmp_path, database_url=url)
+        rossi, bianchi = (
+            tenants.open_records(tenants.add(settings, name, {})) for name in two_tenants.NAMES
+        )
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(sa.text("SET LOCAL lock_timeout = 10"))
+            assert replies.given(connection, replies.Asked("ERP", "one-key", "digest")) is None
+            ledger_rows.put(connection, "customers", [], at=AT)
+            audit.note(connection, Writer("test", AT), "test", "1")
+
+        with rossi.writing() as first, bianchi.writing() as second:
+            write(first)
+            write(second)  # while the first holds all it has asked for
+        with rossi.writing() as first:
+            write(first)
+            with pytest.raises(RecordsAway), rossi.writing() as second:
+                write(second)
+        for database in (rossi, bianchi):
+            database.close()
 
 
 def _ids(own: Settings) -> set[str]:
