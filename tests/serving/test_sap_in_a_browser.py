@@ -56,6 +56,7 @@ def test_the_three_jobs_are_done_in_three_clicks_each(browser, address, language
     def fits(path=""):
         if path:
             page.goto(address + path)
+        page.wait_for_load_state()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
         assert not re.search(r"\bnan\b|\bNone\b(?!\.)", page.locator("main").inner_text())
 
@@ -63,6 +64,7 @@ def test_the_three_jobs_are_done_in_three_clicks_each(browser, address, language
     page.locator(".worklist tbody tr th a").first.click()  # 1: who is riskiest, and why
     assert page.locator("details.invoice[open] .reasons .sum").is_visible()
     assert page.locator("svg.timeline").is_visible()
+    page.locator("details.more summary").first.click()
     fits()
 
     fits("/")
