@@ -80,8 +80,8 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 3), sharey=True)
 for ax, name in zip(axes, more, strict=True):
     tenths = pd.qcut(shown[name], 10, duplicates="drop")
     late = pd.Series(y30).groupby(tenths, observed=True).mean()
-    ax.plot([cell.mid for cell in late.index], late.to_numpy(), marker="o")
-    ax.set(title=name, xlabel="value", ylim=(0, None))
+    ax.plot(shown[name].groupby(tenths, observed=True).mean(), late, marker="o")
+    ax.set(title=name, xlabel="mean of the tenth", ylim=(0, None))
 axes[0].set_ylabel("share open 30 days after due")
 plt.show()
 

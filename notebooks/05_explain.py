@@ -114,10 +114,10 @@ print(
 causes = pd.DataFrame(risk["causes"]).set_index("feature_group")
 warned = pd.DataFrame(risk["signals"]).set_index("code")
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.5))
-(causes.cents[::-1] / 100).plot.barh(ax=left, title="Euro that reasons add to what is late")
-(warned.value_at_risk_cents[::-1] / 100).plot.barh(ax=right, title="Euro at risk, by warning")
+(causes.cents[::-1] / 1e5).plot.barh(ax=left, title="What reasons add to what is late")
+(warned.value_at_risk_cents[::-1] / 1e5).plot.barh(ax=right, title="At risk, by warning")
 for ax in (left, right):
-    ax.set_ylabel("")
+    ax.set(xlabel="thousand euro", ylabel="")
 figure.tight_layout()
 plt.show()
 

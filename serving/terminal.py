@@ -21,21 +21,42 @@ _OUT = Console(highlight=False)
 _ERR = Console(stderr=True, highlight=False)
 
 # What to do about an error, by the name of its class: nothing is imported to tell it.
-_NEXT = {
-    "NoModelYet": "puntuale train LEDGER",
-    "IntakeRefused": "puntuale check LEDGER --mapping NAME, or puntuale init LEDGER for a mapping",
+NEXT = {
+    "BackupDamaged": "puntuale restore BACKUP, with an earlier one",
+    "BundleRefused": "puntuale rollback, or puntuale train LEDGER",
+    "CannotChange": "puntuale score LEDGER lists the invoices that are open",
+    "CatalogueError": "correct the file of PUNTUALE_CATALOGUE; puntuale actions shows ours",
     "FileThere": "puntuale init LEDGER --overwrite",
     "IncompleteExtract": "look at the extract, then puntuale check LEDGER",
-    "TooMuchQuarantined": "puntuale check LEDGER --mapping NAME",
-    "BundleRefused": "puntuale train LEDGER",
-    "SnapshotDamaged": "puntuale nightly LEDGER",
-    "StoreBusy": "the same command, when the other run has ended",
-    "RunOvertaken": "puntuale nightly LEDGER",
-    "TunerMissing": 'pip install "puntuale[tune]"',
+    "IntakeRefused": "puntuale check LEDGER --mapping NAME, or puntuale init LEDGER for a mapping",
+    "LearningRefused": "puntuale train --help says what goes together",
+    "LedgerNotKept": "puntuale nightly LEDGER keeps it again (PUNTUALE_LEDGERS_KEPT)",
+    "MailRefused": "correct PUNTUALE_SMTP_URL; puntuale doctor asks whether it answers",
+    "MissingReferenceRate": "add the semester to the reference rates (models/reference_rates.csv)",
+    "ModelFileError": "puntuale rollback, or puntuale train LEDGER",
     "NoEarlierChampion": "puntuale models",
+    "NoModelYet": "puntuale train LEDGER",
+    "NoSuchNight": "puntuale nightly LEDGER --as-of DAY",
     "NotEnoughHistory": "puntuale check LEDGER",
-    "ValidationError": "look at .env and .env.example",
     "OpenServiceError": "set PUNTUALE_API_KEYS (see .env.example), then puntuale serve",
+    "OSError": "puntuale doctor",
+    "PublishRefused": "puntuale nightly LEDGER --dry-run; the scores of before are still read",
+    "RatesError": "correct the reference rates, by the rows that are named",
+    "RecordsAway": "puntuale doctor; start the database, then the same command",
+    "RecordsDamaged": "puntuale restore BACKUP",
+    "RulesError": "correct the warning rules, by the keys that are named",
+    "RunOvertaken": "puntuale nightly LEDGER",
+    "SecretRefused": "choose a longer key, or puntuale keys make NAME",
+    "ServerFailed": "puntuale doctor; puntuale nightly needs no Prefect",
+    "SnapshotDamaged": "puntuale nightly LEDGER",
+    "SomeTenantsFailed": "the same command with --tenant NAME, for each that is named",
+    "StoreBusy": "the same command, when the other run has ended",
+    "TenantNotNamed": "the same command with --tenant NAME",
+    "TenantsRefused": "puntuale tenants list",
+    "TooMuchQuarantined": "puntuale check LEDGER --mapping NAME",
+    "TunerMissing": 'pip install "puntuale[tune]"',
+    "ValidationError": "look at .env and .env.example",
+    "WorkersDied": "the same command with PUNTUALE_FEATURE_WORKERS=1: memory may have run out",
 }
 
 
@@ -50,7 +71,7 @@ def stop(fault: BaseException) -> int:
         _ERR.print("this is a mistake of ours; PUNTUALE_DEBUG=1 shows where it happened")
         return REFUSED
     _ERR.print(f"[bold red]refused:[/] {_plain(str(fault) or names[0])}")
-    if advice := next((_NEXT[name] for name in names if name in _NEXT), None):
+    if advice := next((NEXT[name] for name in names if name in NEXT), None):
         _ERR.print(f"[bold]next:[/] {_plain(advice)}")
     return QUARANTINED if "TooMuchQuarantined" in names else REFUSED
 

@@ -82,6 +82,19 @@ def invoices(file: FileLook) -> tuple[Fields, list[str]]:
     return _in_order(file, found)
 
 
+def excel_days(file: FileLook) -> list[str]:
+    """Of columns that are named as days and hold numbers as Excel counts days: what to do."""
+    dated = [("invoices", "issue_date"), ("invoices", "due_date"), ("beside", "paid_on")]
+    return [
+        f"{look.name} holds days as Excel counts them (45123): format the column as a date there, "
+        "and export it again"
+        for look in file.columns.values()
+        if look.is_excel_day
+        and max(header_words.says(look.name, field, table=table) for table, field in dated)
+        >= LIKELY
+    ]
+
+
 def own_keys(file: FileLook, table: str) -> list[Found]:
     """Every column that may be the table's own key, the likeliest first."""
     found = [_candidate(look, KEYS[table], table) for look in file.columns.values()]

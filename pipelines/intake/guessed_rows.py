@@ -138,6 +138,7 @@ def _invoice_rows(
 ) -> tuple[list[GuessedRows], list[str]]:
     """The rows of a file of invoices: theirs, and what of payments and customers is beside."""
     found, notes = guess.invoices(file)
+    notes += guess.excel_days(file)
     kinds, told = _kinds(file, found)
     notes += told
     where = {kinds[0]: kinds[1]["invoice"]} if kinds else {}

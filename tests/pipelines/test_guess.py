@@ -116,6 +116,15 @@ def test_what_a_ledger_needs_and_is_not_there_is_told_with_what_to_do(tmp_path: 
     assert '# paid_on = "?"  # not found: the day each invoice was paid' in drafted.text
 
 
+def test_days_as_excel_counts_them_are_told_with_what_to_do(tmp_path: Path) -> None:
+    rows = "F1;C1;46023;46054;10,50;\nF2;C1;46024;46055;11,50;46060\n"
+    found, _ = guessed(write(tmp_path, "f.csv", TINY + rows))
+
+    told = [note.split(" holds days as Excel")[0] for note in found.notes if "Excel" in note]
+    assert told == ["Data", "Scadenza", "Pagata il"]
+    assert {"due_date", "paid_on"} <= found.lacks().keys()
+
+
 def test_kinds_of_rows_go_where_they_belong_and_the_others_are_left_out(tmp_path: Path) -> None:
     text = (
         "Tipo documento;Numero documento;Cliente;Data documento;Scadenza;Importo;Data incasso\n"
