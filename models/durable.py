@@ -6,6 +6,7 @@ in a folder that was not flushed. Everything that must last is written through t
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,9 +86,14 @@ def remove(path: Path) -> None:
     shutil.rmtree(gone)
 
 
-def sweep(root: Path) -> list[str]:
-    """Remove what killed writers left in a folder; the caller knows that no writer is alive."""
+def sweep(root: Path, *, older_than: float | None = None) -> list[str]:
+    """Remove what killed writers left in a folder; the caller knows that no writer is alive.
+
+    Where one may be, only what nobody has written into for so many seconds goes.
+    """
     left = sorted(p for p in root.glob(f".*{TEMPORARY}")) if root.is_dir() else []
+    if older_than is not None:
+        left = [p for p in left if p.stat().st_mtime < time.time() - older_than]
     for path in left:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return [path.name for path in left]

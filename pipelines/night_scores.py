@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from pipelines import buckets, cash_forecast, landmarks, prior, scoring
 from pipelines.decisions import Asked
 from pipelines.ledger import Ledger
 from pipelines.settings import Settings
+from pipelines.store import STUCK_SECONDS
 from pipelines.workers import Crew, crew
 
 INVOICES_AT_ONCE = 100_000  # that a worker has before it; a ledger of fewer is scored in one piece
@@ -82,9 +83,11 @@ def work(
     is_small = ledger.invoices.num_rows <= INVOICES_AT_ONCE
     if is_small and not settings.dask_scheduler:
         return of_ledger(ledger, as_of, model, policy, share=share)
+    folder = settings.home / "work"
+    durable.sweep(folder, older_than=STUCK_SECONDS)  # of killed nights; others may be at work
     with (
         _divided(ledger, kept) as partitioned,
-        durable.aside(settings.home / "work") as to,
+        durable.aside(folder) as to,
         crew(workers=settings.workers_here, scheduler=settings.dask_scheduler) as do,
     ):
         where = prior.folder_of(settings, model).resolve()
@@ -138,7 +141,7 @@ def _divided(ledger: Ledger, kept: Path | None) -> Iterator[Path]:
         yield buckets.partition(ledger, Path(folder) / "ledger", partitions=buckets.fitting(ledger))
 
 
-@cache
+@lru_cache(maxsize=2)
 def _model(folder: Path) -> Bundle:
     """The model, loaded once by each worker: a version never changes."""
     return bundle.load(folder)

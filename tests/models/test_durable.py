@@ -77,3 +77,12 @@ def test_what_a_killed_writer_left_is_swept(tmp_path: Path) -> None:
 
     assert durable.sweep(tmp_path) == [".CURRENT.77.tmp", ".night.77.tmp"]
     assert [p.name for p in tmp_path.iterdir()] == ["CURRENT"]
+
+
+def test_beside_writers_at_work_only_what_is_old_is_swept(tmp_path: Path) -> None:
+    for name in (".aside.77.tmp", ".aside.78.tmp"):
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / ".aside.77.tmp", (0, 0))
+
+    assert durable.sweep(tmp_path, older_than=3600) == [".aside.77.tmp"]
+    assert (tmp_path / ".aside.78.tmp").is_dir()
