@@ -82,6 +82,22 @@ def folders(partitioned: str | Path) -> list[Path]:
     return [root / _name(bucket) for bucket in range(facts["partitions"])]
 
 
+def is_whole(partitioned: str | Path) -> bool:
+    """Whether the buckets still hold as many rows of each table as were put into them."""
+    try:
+        counts = json.loads((Path(partitioned) / FACTS).read_text())["rows"]
+        return all(
+            count == sum(_rows_in(folder / f"{name}.parquet") for folder in folders(partitioned))
+            for name, count in counts.items()
+        )
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        return False
+
+
+def _rows_in(path: Path) -> int:
+    return int(pq.read_metadata(path).num_rows) if path.exists() else 0
+
+
 def folder_of(partitioned: str | Path, customer_id: str) -> Path:
     """The folder of the bucket that holds a customer's rows, if the ledger has any."""
     every = folders(partitioned)

@@ -27,12 +27,14 @@ class KeptLedgers:
         self.root = root
 
     def keep(self, ledger: Ledger, name: str) -> Path:
-        """Keep the ledger under its fingerprint and tell where; one that is kept stays as it is.
+        """Keep the ledger under its fingerprint and tell where; one that is kept whole stays.
 
         One writer at a time: the night holds the scores' lock.
         """
         durable.make(self.root)
         durable.sweep(self.root)
+        if (self.root / name).exists() and not buckets.is_whole(self.root / name):
+            durable.remove(self.root / name)
         if not (self.root / name).exists():
             buckets.partition(ledger, self.root / name, partitions=buckets.fitting(ledger))
         return self.root / name

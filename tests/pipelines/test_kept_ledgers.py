@@ -53,6 +53,22 @@ def test_keeping_the_same_ledger_again_writes_nothing(kept: tuple[KeptLedgers, s
     assert {path: path.stat().st_mtime_ns for path in ledgers.root.rglob("*")} == files
 
 
+@pytest.mark.parametrize("gone", ["payments.parquet", "customers.parquet"])
+def test_a_kept_ledger_that_has_lost_rows_is_kept_anew(
+    gone: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("pipelines.buckets.A_BUCKET", 1000)
+    ledgers, ledger = KeptLedgers(tmp_path), trained.small().ledger
+    folder = ledgers.keep(ledger, "one")
+    lost = next(iter(sorted(folder.glob(f"*/{gone}"))))
+    content = lost.read_bytes()
+    lost.unlink()
+
+    ledgers.keep(ledger, "one")
+
+    assert lost.read_bytes() == content
+
+
 def test_what_is_gone_or_damaged_says_so(tmp_path: Path) -> None:
     company = trained.small()
     ledgers = KeptLedgers(tmp_path)
