@@ -145,7 +145,8 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
     health = monitoring.check(intake.ledger, job.as_of, model, store, known=known)
     changes = night_changes.since_last(store, job.as_of, scores, scored.plan)
     figures = KpiRecord(store)
-    noted = kpis.noted(intake.ledger, day, settlement=settled, recorded=figures.read())
+    recorded = {} if job.is_invented else figures.read()
+    noted = kpis.noted(intake.ledger, day, settlement=settled, recorded=recorded)
     name = store.publish(
         job.as_of,
         scores,
@@ -174,7 +175,8 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
             "model_files": dict(model.manifest.files),
         },
     )
-    figures.keep([*noted["history"], noted["now"]])
+    if not job.is_invented:  # whoever tries the sample first is not shown it as their own past
+        figures.keep([*noted["history"], noted["now"]])
     record = TrackRecord(store)
     record.keep(job.as_of, scores)
     record.thin(job.as_of, days=job.settings.predictions_kept_days)

@@ -8,10 +8,11 @@ import pytest
 
 from models import bundle
 from models.bundle import BundleRefused
-from pipelines import kpis, night, portfolio_risk, reading, scoring
+from pipelines import invented_sample, kpis, night, portfolio_risk, reading, scoring
 from pipelines.gate import PublishRefused
 from pipelines.job import Job, day_number
 from pipelines.kept_ledgers import KeptLedgers
+from pipelines.kpi_record import KpiRecord
 from pipelines.night import Night, NoModelYet
 from pipelines.reading import TooMuchQuarantined
 from pipelines.records import alerts
@@ -125,6 +126,21 @@ def test_the_numbers_are_those_of_the_one_scoring_path_to_the_bit(
     assert stored.plan_table().equals(scored.plan)
     row = direct.slice(7, 1).to_pylist()[0]
     assert repr(stored.get_invoice(row["invoice_id"])) == repr(row)  # NaN is not equal to itself
+
+
+def test_the_samples_figures_are_not_kept_as_the_past_of_the_company_that_comes_after(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    tried = Settings(_env_file=None, home=home)
+    small_company.crowned(tried)
+    invented_sample.place(home).symlink_to(small_company.ledger_folder())
+    invented = Job.of(tried, at=AT, as_of=AS_OF)
+
+    assert invented.is_invented
+    night.run(invented)
+    assert not KpiRecord(ScoreStore(tried.scores_folder)).read()
 
 
 def test_no_model_means_no_night_and_says_how_to_get_one(tmp_path: Path) -> None:
