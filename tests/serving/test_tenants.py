@@ -264,7 +264,7 @@ def test_who_is_ready_is_said_by_name(service, monkeypatch):
 def test_a_company_that_cannot_be_served_holds_nobody_up(tmp_path, row, caplog):
     (tmp_path / "broken.toml").write_text("nonsense = 1\n")
     tables = {"bianchi": {"catalogue": str(tmp_path / "broken.toml")}}
-    settings, made = installed(tmp_path / "home", tables=tables)
+    settings, made = installed(tmp_path / "home", tables=tables, api_keys=(OPERATOR,))
     publish(settings, "rossi", [row()])
     with caplog.at_level(logging.ERROR), running(settings, made) as service:
         assert service.ask("rossi", "GET", "/v1/worklist").status_code == 200
@@ -273,6 +273,9 @@ def test_a_company_that_cannot_be_served_holds_nobody_up(tmp_path, row, caplog):
         assert service.ask("stranger", "GET", "/v1/worklist").status_code == 401
         assert "bianchi: not served" in service.ask(None, "GET", "/readyz").json()["detail"]
         assert "bianchi is not served" in caplog.text
+        told = service.ask("operator", "GET", "/metrics").text
+        for name, away in {"bianchi": "1.0", "rossi": "0.0"}.items():
+            assert f'puntuale_away{{part="service",tenant="{name}"}} {away}' in told
 
 
 def test_while_one_companys_keys_cannot_be_read_the_others_open(tmp_path, row):
