@@ -40,13 +40,17 @@ class Calendar:
 
 def business_days(country: str | None) -> Calendar:
     """The calendar of a country by its ISO code; weekends only where the country is not known."""
-    code = (country or "").strip().upper()
-    if not code:
-        return _weekends_only()
-    try:
-        return _calendar(VAT_PREFIXES.get(code, code))
-    except (NotImplementedError, KeyError):  # what the holidays library does not know is not kept
-        return _weekends_only()
+    code = code_of(country)
+    return _calendar(code) if code else _weekends_only()
+
+
+def code_of(country: str | None) -> str:
+    """The ISO code of a country whose holidays are known, from either of its codes; "" for others.
+
+    One name for each calendar: what is kept by it does not grow with what a ledger calls countries.
+    """
+    told = (country or "").strip().upper()
+    return _codes().get(VAT_PREFIXES.get(told, told), "") if told else ""
 
 
 def roll(
@@ -67,6 +71,19 @@ def roll(
         mine = np.flatnonzero(codes == code)
         rolled[mine] = business_days(country).roll(days[mine])
     return rolled
+
+
+@cache
+def _codes() -> Mapping[str, str]:
+    """ISO 3166's code of two letters by itself and by that of three.
+
+    Asked by any other name the library gives a stock exchange's days, or a constant of its own: for
+    ROMA a name of days, for SUN a number.
+    """
+    from holidays.registry import COUNTRIES
+
+    pairs = [(two, three) for _, two, three, *_ in COUNTRIES.values()]
+    return {code: two for two, three in pairs for code in (two, three)}
 
 
 @cache

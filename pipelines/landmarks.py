@@ -6,7 +6,7 @@ what was known before its own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
 HABIT_WEIGHT = 3.0  # payments that "any weekday from Monday to Friday" counts for
+FEW_COUNTRIES = 4  # of so many the calendars are kept together: most requests name one or two
 _PAID = Stream("paid_by_weekday")
 
 
@@ -163,15 +164,21 @@ def _cohorts(streamed: streams.Streams) -> tuple[list[str], Rows]:
 def calendars_of(country: pa.Array) -> tuple[Days, WorkingDays]:
     """Which calendar each of these countries has, null where not known, and the calendars."""
     number, names = numbered(country.fill_null(""))
-    return number, _working_days(tuple(names) or ("",))
+    codes = [calendars.code_of(name) for name in names]
+    known = tuple(sorted(set(codes))) or ("",)
+    place = np.array([known.index(code) for code in codes], np.int32)
+    made = _kept_working_days if len(known) <= FEW_COUNTRIES else _working_days
+    return place[number], made(known)
 
 
-@lru_cache(64)  # most ledgers have the customers of a few countries
 def _working_days(countries: tuple[str, ...]) -> WorkingDays:
     return WorkingDays(np.stack([_by_weekday(name) for name in countries]))
 
 
-@cache
+_kept_working_days = lru_cache(16)(_working_days)
+
+
+@lru_cache(64)  # 1 MB each
 def _by_weekday(country: str) -> npt.NDArray[np.int32]:
     """Running count of business days before each day, by weekday (0 is Monday): (7, days + 1)."""
     works = calendars.business_days(country).is_business

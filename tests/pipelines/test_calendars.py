@@ -23,6 +23,10 @@ def day(text: str) -> int:
         ("EL", "2026-03-25", "2026-03-26"),  # Greece, as its VAT numbers write it
         (None, "2026-12-25", "2026-12-25"),  # nothing is known but weekends
         ("Atlantis", "2026-12-26", "2026-12-28"),
+        ("ITA", "2026-12-25", "2026-12-28"),
+        ("Roma", "2026-12-25", "2026-12-25"),  # no country, but a constant of the library
+        ("sun", "2026-12-25", "2026-12-25"),
+        ("NYSE", "2026-12-25", "2026-12-25"),
         (" it ", "2026-12-25", "2026-12-28"),
     ],
 )
@@ -42,6 +46,7 @@ def test_a_business_day_stays_and_the_running_count_grows_by_one_on_it() -> None
 
 def test_one_calendar_is_built_for_each_country() -> None:
     assert calendars.business_days("IT") is calendars.business_days("it")
+    assert calendars.business_days("IT") is calendars.business_days("ITA")
 
 
 def test_days_outside_the_calendar_are_left_as_they_are() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -101,6 +102,16 @@ def test_business_days_are_those_of_each_customers_country(prepared: Prepared) -
         found = prepared.working_days.between(which, day, np.array([[end]], np.int32))
         works = calendars.business_days(country).is_business
         assert found.sum() == works[begin + 1 : end + 1].sum()
+
+
+def test_what_is_no_country_takes_no_place_of_its_own_among_the_calendars() -> None:
+    told = pa.array(["SE", "it", *(f"X{i}" for i in range(300)), None, "IT"])
+    which, found = landmarks.calendars_of(told)
+    assert len(found.before) == 3
+    assert len({which[1], which[-1]}) == 1
+    assert len(set(which[2:-1])) == 1
+    alone, of_sweden = landmarks.calendars_of(pa.array(["SE"]))
+    assert np.array_equal(found.before[which[0]], of_sweden.before[alone[0]])
 
 
 def test_the_habit_begins_as_any_weekday_and_moves_to_the_days_of_payment(
