@@ -1,6 +1,5 @@
 """Messages of given features: all that the model looks at of an invoice, in JSON and back."""
 
-import math
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -13,19 +12,22 @@ from serving.limits import INVOICES_PER_REQUEST
 from serving.messages import Day, Id, Language, Message, Money, Text
 
 
-def _figure(value: object) -> float:
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if math.isfinite(number):
-            return number
-    raise PydanticCustomError("number", "a finite number")
+def _figure(most: float) -> Any:
+    """A number of a feature, as far as any ledger of ours could bring it."""
+
+    def read(value: object) -> float:
+        if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+            if -most <= value <= most:  # compared as it was written: no integer is too long for it
+                return float(value)
+        raise PydanticCustomError("number", f"a number between -{most:.0f} and {most:.0f}")
+
+    schema = {"type": "number", "minimum": -most, "maximum": most}
+    return Annotated[float, PlainValidator(read), WithJsonSchema(schema)]
 
 
-Figure = Annotated[float, PlainValidator(_figure), WithJsonSchema({"type": "number"})]
-DaysAgo = Annotated[int, Field(ge=-100_000, le=100_000)]
+MOST_DAYS = 100_000
+Figure, DaysFigure = _figure(10**18), _figure(MOST_DAYS)  # cents of 50,000 invoices are fewer
+DaysAgo = Annotated[int, Field(ge=-MOST_DAYS, le=MOST_DAYS)]
 Payments = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
@@ -35,7 +37,7 @@ class PaymentRecord(Message):
     As many as the model judges a customer by: those of half a year, at least the last hundred.
     """
 
-    known_days_ago: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(
+    known_days_ago: list[Annotated[int, Field(ge=1, le=MOST_DAYS)]] = Field(
         max_length=MOST_INVOICES, description="When each became known; never rising."
     )
     due_days_ago: list[DaysAgo] = Field(
@@ -51,7 +53,10 @@ class PaymentRecord(Message):
 
 def _features() -> type[Message]:
     fields: dict[str, Any] = {
-        str(row["name"]): (Figure | None, Field(description=f"{row['definition']}, {row['unit']}"))
+        str(row["name"]): (
+            (DaysFigure if str(row["unit"]).startswith("days") else Figure) | None,
+            Field(description=f"{row['definition']}, {row['unit']}"),
+        )
         for row in page.described()
     }
     return create_model("Features", __base__=Message, __doc__=_FEATURES, **fields)

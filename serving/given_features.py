@@ -22,8 +22,9 @@ from serving.invoices import AsOf, InvoiceId
 from serving.problems import EVERY_ROUTE, Fault, Problem, counted, declared, shape
 from serving.strict_requests import StrictRoute, answered_quickly
 
-# An amount whose digits a float may not hold: it is read the usual way, which counts them.
-_LONG_AMOUNT = re.compile(rb'"open_amount"\s*:\s*(?:[0-9.]{16,}|[0-9.]+[eE])')
+# An amount whose digits a float may not hold: it is read the usual way, which counts them. So is a
+# key with a space behind it, which would hide from the count of keys that another was given twice.
+_NOT_PLAIN = re.compile(rb'"open_amount":\s*-?(?:[0-9.]{16,}|[0-9.]+[eE])|"[ \t\r\n]+:')
 
 
 class FeatureScore(Beliefs):
@@ -79,7 +80,7 @@ def routes(at_hand: AtHand) -> APIRouter:
 
 def _plain(body: bytes) -> FeaturesRequest | None:
     """The request where it is plainly valid; None where the usual way finds what is wrong."""
-    if b"\\" in body or _LONG_AMOUNT.search(body):
+    if b"\\" in body or _NOT_PLAIN.search(body):
         return None
     try:
         told = from_json(body, allow_inf_nan=False, cache_strings="keys")
@@ -139,7 +140,12 @@ def _faults(request: FeaturesRequest) -> Iterator[Fault]:
     ours = features.our_fingerprint()
     if request.feature_book not in (None, ours):
         yield Fault("feature_book", "another_book", ours, shape(request.feature_book))
+    first_at: dict[str, int] = {}
     for i, invoice in enumerate(request.invoices):
+        if (first := first_at.setdefault(invoice.invoice_id, i)) != i:
+            expected = f"an id that is not at invoices[{first}] already"
+            found = shape(invoice.invoice_id)
+            yield Fault(f"invoices[{i}].invoice_id", "duplicate_id", expected, found)
         path, record = f"invoices[{i}].record", invoice.record
         lengths = [len(getattr(record, name)) for name in PaymentRecord.model_fields]
         if len(set(lengths)) > 1:

@@ -1,5 +1,6 @@
 """What is answered from the rows that last night read: other days, other facts, how it was paid."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from pipelines.store import ScoreStore
 from serving.answers import StoredScore
 from serving.app import create_app
 from serving.customer_history import CustomerHistory
+from serving.feature_messages import Features
 from serving.given_features import FeatureScores
 from serving.what_if import WhatIf
 from tests import small_company
@@ -153,12 +155,51 @@ def test_the_quick_reading_of_features_and_the_usual_one_answer_alike(served, ro
 
 
 @pytest.mark.parametrize(
+    ("told", "instead", "status"),
+    [
+        (r'"language":null', '"language" :null,"as_of":"2026-01-01"', 400),  # named twice
+        (r'"open_amount":[0-9.]+', f'"open_amount":-0.{"0" * 400}1', 422),
+    ],
+)
+def test_what_the_usual_reading_of_features_refuses_no_quick_one_takes(
+    served, row, told, instead, status
+):
+    body = served.get(f"/v1/features/{row['invoice_id']}").text
+    changed, n = re.subn(told, instead, body)
+    assert n == 1
+    for text in (changed, changed.replace('"invoices"', '"\\u0069nvoices"')):
+        answer = served.post(FROM_FEATURES, content=text, headers=JSON)
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("least", "most", "status"), [(1, 1, 200), (1.1, 1, 422), (1, 1.1, 422)])
+def test_features_at_the_ends_of_what_they_may_be_are_answered(served, row, least, most, status):
+    asked = served.get(f"/v1/features/{row['invoice_id']}").json()
+    properties = Features.model_json_schema()["properties"]
+    for n, (name, about) in enumerate(properties.items()):
+        (number, _) = about["anyOf"]
+        ends = (number["minimum"] * least, number["maximum"] * most)
+        asked["invoices"][0]["features"][name] = ends[n % 2]
+    assert served.post(FROM_FEATURES, json=asked).status_code == status
+
+
+def test_an_invoice_is_given_once(served, row):
+    asked = served.get(f"/v1/features/{row['invoice_id']}").json()
+    asked["invoices"] *= 2
+    answer = served.post(FROM_FEATURES, json=asked)
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert (fault["path"], fault["rule"]) == ("invoices[1].invoice_id", "duplicate_id")
+
+
+@pytest.mark.parametrize(
     ("change", "path", "rule"),
     [
         ({"feature_book": "0" * 64}, "feature_book", "another_book"),
         ({"as_of": None}, "as_of", "iso_date"),
         ({"features": {"delay_mean": 3}}, "invoices[0].features.n_open", "missing"),
         ({"features+": {"colour": 3}}, "invoices[0].features.colour", "extra_forbidden"),
+        ({"features+": {"n_open": 10**400}}, "invoices[0].features.n_open", "number"),
         ({"features+": {"n_open": "3"}}, "invoices[0].features.n_open", "number"),
         ({"open_amount": 1.001}, "invoices[0].open_amount", "amount"),
         ({"weekday_payments": [1]}, "invoices[0].weekday_payments", "too_short"),
