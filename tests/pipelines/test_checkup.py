@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sqlite3
+from collections import namedtuple
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import pytest
 
 from models import bundle
 from pipelines import checkup
-from pipelines.checkup import services
+from pipelines.checkup import machine, services
 from pipelines.checkup.finding import Finding
 from pipelines.job import Job
 from pipelines.records.database import open_database
@@ -61,6 +62,7 @@ def test_an_installation_at_work_is_well(settings: Settings) -> None:
     assert list(others) == list(checkup.CHECKS)
     del others["ledger"], others["model"], others["night"]  # of 2026, whatever the clock says
     assert "its champion is none" in others.pop("mlflow").found
+    del others["disk"]  # the machine's
     assert {f.state for f in others.values()} == {"ok"}, others
     assert [found(settings, what).state for what in ("ledger", "model")] == ["ok", "ok"]
     that_day = datetime.combine(drawn_scores.AS_OF, AT.timetz())
@@ -72,7 +74,8 @@ def test_looking_makes_nothing(tmp_path: Path) -> None:
     findings = list(checkup.run(checkup.job_of(settings, at=AT)))
 
     assert not settings.home.exists()
-    assert {f.what for f in findings if f.state == "look"} == {"mlflow", "ledger", "model", "night"}
+    to_look_at = {f.what for f in findings if f.state == "look"} - {"disk"}
+    assert to_look_at == {"mlflow", "ledger", "model", "night"}
     assert all(f.advice for f in findings if f.state != "ok")
     assert not [f for f in findings if f.state == "wrong"]
 
@@ -104,6 +107,18 @@ def test_a_home_that_is_a_file_is_found(settings: Settings, tmp_path: Path) -> N
     told = found(settings.model_copy(update={"home": tmp_path / "file"}), "home")
 
     assert (told.state, told.advice) == ("wrong", "set PUNTUALE_HOME to a folder")
+
+
+@pytest.mark.parametrize(
+    ("free", "state"), [(100 << 20, "wrong"), (1 << 30, "look"), (1 << 40, "ok")]
+)
+def test_a_full_disk_is_found(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, free: int, state: str
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage(1 << 41, 0, free))
+
+    assert found(settings, "disk").state == state
 
 
 def test_a_settings_file_with_keys_that_others_may_read_is_found(settings: Settings) -> None:

@@ -40,7 +40,7 @@ def test_a_new_users_folder_is_not_wrong_and_each_line_says_what_comes_next(capf
 
     assert code == 0
     assert "look model none was promoted yet next: puntuale train LEDGER, or puntuale demo" in out
-    assert "0 wrong, 4 to look at." in out
+    assert "0 wrong, " in out
     assert list(Path().iterdir()) == []
 
 
