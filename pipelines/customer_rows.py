@@ -41,6 +41,10 @@ SCHEMA = pa.schema(
         ("signals", _SCORED["signals"]),
     ]
 )
+_SUMMED = [  # what every invoice tells of its customer; all else is told by one of them
+    *("customer_id", "open_cents", "value_at_risk_cents", "p_late_30", "days_past_due"),
+    *("risk_band", "company_code", "signals"),
+]
 _SEVERITY = ("low", "medium", "high", "critical")
 
 
@@ -54,12 +58,13 @@ def of(scores: pa.Table, customers: pa.Table) -> pa.Table:
         ("value_at_risk_cents", "descending"),
         ("invoice_id", "ascending"),
     ]
-    scores = scores.take(pc.sort_indices(scores, sort_keys=order)).combine_chunks()
+    by_customer = pc.sort_indices(scores, sort_keys=order)
+    whole, scores = scores, scores.select(_SUMMED).take(by_customer).combine_chunks()
     ids = scores["customer_id"].combine_chunks()
     encoded = ids.dictionary_encode()
     owner = encoded.indices.to_numpy().astype(np.int64)
     count = len(encoded.dictionary)
-    lead = scores.take(pa.array(np.flatnonzero(np.diff(owner, prepend=-1))))
+    lead = whole.take(by_customer.take(pa.array(np.flatnonzero(np.diff(owner, prepend=-1)))))
 
     open_cents, at_risk = (
         scores[name].to_numpy().astype(np.int64) for name in ("open_cents", "value_at_risk_cents")

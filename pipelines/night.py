@@ -19,6 +19,7 @@ from pipelines import (
     customer_rows,
     fingerprint,
     kpis,
+    litter,
     monitoring,
     night_changes,
     night_report,
@@ -124,19 +125,23 @@ def score(job: Job, intake: Intake, model: Bundle, *, kept: Path | None = None) 
     scores, asked, cash = night_scores.work(
         intake.ledger, day, model, policy, settings=job.settings, kept=kept
     )
+    forecast = cash_forecast.of_parts(cash, as_of=day)
+    del cash
+    litter.give_back()
     planned = planning.plan_day(asked, policy)
     return Scored(
         scores,
         planning.table(planned, scores, asked, policy),
         plan_record.advised(planned, scores, asked),
         planning.summary(planned, policy),
-        cash_forecast.of_parts(cash, as_of=day),
+        forecast,
         kept.name if kept else None,
     )
 
 
 def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Run) -> Night:
     """Publish what the night says if it holds what is open, and drop the oldest nights."""
+    litter.give_back()
     store, scores = ScoreStore(job.settings.scores_folder), scored.scores
     day = day_number(job.as_of)
     before = set(store.names())

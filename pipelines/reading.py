@@ -1,6 +1,6 @@
 """Reading a job's ledger: what is usable goes on, and too much that is not stops the run."""
 
-from pipelines import sources
+from pipelines import litter, sources
 from pipelines.intake.files import Raw
 from pipelines.job import Job
 from pipelines.quarantine import rows_fell
@@ -22,6 +22,7 @@ class TooMuchQuarantined(IntakeRefused):
 def read(job: Job) -> Intake:
     """The ledger and its quarantine; refused when too much is wrong, or when half of it lacks."""
     intake = take_in(job)
+    litter.give_back()  # of a large ledger's raw rows
     stop_if_too_much(job.settings, intake)
     stop_if_incomplete(job, intake)
     return intake
