@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -77,6 +77,22 @@ def for_night(settings: Settings, *, at: datetime) -> Pulled | None:
     return pulled
 
 
+def would_bring(settings: Settings, *, at: datetime) -> Pulled | None:
+    """What a night's pull would bring; no row is kept, no watermark moves, no file is imported."""
+    if settings.pull_from is None:
+        return None
+    plan = _plan(settings, settings.mapping)
+    address, is_folder = _address(settings.pull_from)
+    is_new = settings.database_url is None and not settings.records_file.exists()
+    with TemporaryDirectory(prefix="puntuale-") as empty:
+        url = f"sqlite:///{Path(empty) / 'records.db'}" if is_new else settings.records_url
+        with closing(open_database(url)) as database:
+            pulled = Pulled(_shown(address, is_folder))
+            one = _Rehearsed(settings, plan, database, pulled, at, whole=False)
+            one.folder(address) if is_folder else one.database_at(address)
+    return pulled
+
+
 def pull(
     settings: Settings, source: str, *, mapping: str | None, at: datetime, whole: bool = False
 ) -> Pulled:
@@ -85,8 +101,7 @@ def pull(
     `whole` reads a database's tables from the beginning and ends the rows that it no longer has;
     of a folder it imports every file again. One pull at a time runs on an installation.
     """
-    plan = load(mapping) if mapping is not None else Mapping("", Format(), None, ())
-    plan = extracts.in_zone(plan, settings.zone if "zone" in settings.model_fields_set else None)
+    plan = _plan(settings, mapping)
     address, is_folder = _address(source)
     with _alone(settings):
         database = open_database(settings.records_url)
@@ -96,6 +111,11 @@ def pull(
         finally:
             database.close()
     return one.pulled
+
+
+def _plan(settings: Settings, mapping: str | None) -> Mapping:
+    plan = load(mapping) if mapping is not None else Mapping("", Format(), None, ())
+    return extracts.in_zone(plan, settings.zone if "zone" in settings.model_fields_set else None)
 
 
 @dataclass(frozen=True)
@@ -216,6 +236,18 @@ class _Pull:
             )
             raise IntakeRefused([f"{name}: {why}; {advice}"])
         return ended
+
+
+class _Rehearsed(_Pull):
+    """A pull that only looks."""
+
+    def keep(self, extract: Extract) -> None:
+        with self.database.reading() as connection:
+            for name, rows in extract.rows.items():
+                verdicts = ledger_rows.would_put(connection, name, kept_form.checked(name, rows))
+                tally = ledger_rows.tally(verdicts)
+                tally["pulled"] = rows.table.num_rows
+                self.pulled.tables.setdefault(name, Counter()).update(tally)
 
 
 def _transactions(extract: Extract) -> list[list[tuple[str, int, int]]]:

@@ -2,13 +2,18 @@
 
 from pipelines import litter, sources
 from pipelines.intake.files import Raw
-from pipelines.job import Job
+from pipelines.job import RECORDS, Job
 from pipelines.quarantine import rows_fell
 from pipelines.records import ledger_rows
 from pipelines.records.database import open_database
 from pipelines.settings import Settings
 from pipelines.sources import Intake, IntakeRefused
 from pipelines.store import ScoreStore
+
+READ_TWICE = (
+    "rows may be in PUNTUALE_LEDGER and, pulled from PUNTUALE_PULL_FROM, in the records too: "
+    "leave PUNTUALE_LEDGER out, or set it to records"
+)
 
 
 class IncompleteExtract(IntakeRefused):
@@ -23,7 +28,12 @@ def read(job: Job) -> Intake:
     """The ledger and its quarantine; refused when too much is wrong, or when half of it lacks."""
     intake = take_in(job)
     litter.give_back()  # of a large ledger's raw rows
-    stop_if_too_much(job.settings, intake)
+    try:
+        stop_if_too_much(job.settings, intake)
+    except TooMuchQuarantined as refused:
+        if job.settings.pull_from is None or job.source == RECORDS:
+            raise
+        raise TooMuchQuarantined([*refused.faults, READ_TWICE]) from None
     stop_if_incomplete(job, intake)
     return intake
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import pyarrow.compute as pc
 
-from pipelines import monitoring, night, night_changes, reading
+from pipelines import monitoring, night, night_changes, pulling, reading
 from pipelines.findings import Health
 from pipelines.job import Job
 from pipelines.night_changes import Changes
@@ -34,17 +34,19 @@ class Rehearsal:
     new_alerts: int | None  # None: the records are away
     changes: Changes | None  # None: nothing is published yet
     health: Health
+    pull: list[dict[str, object]] | None = None  # what would be pulled first, by table
 
 
 def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Rehearsal:
     """The night as it would be; PublishRefused where it would not be published.
 
     It takes no lock, so that a night that runs at the same time is not disturbed, and pulls
-    nothing: rows that the night would pull first are not in it.
+    nothing: rows that the night would pull first are counted, and are not in the scores.
     """
     store = ScoreStore(job.settings.scores_folder)
     model = night.champion(job.settings)
     tell("reading the ledger")
+    brought = pulling.would_bring(job.settings, at=job.at)
     intake = reading.read(job)
     tell("scoring what is open and planning the day")
     scored = night.score(job, intake, model)
@@ -69,6 +71,7 @@ def run(job: Job, *, tell: Callable[[str], None] = lambda step: None) -> Rehears
         new_alerts=_new_alerts(job, scored),
         changes=changes,
         health=monitoring.check(intake.ledger, job.as_of, model, store),
+        pull=None if brought is None else brought.rows(),
     )
 
 

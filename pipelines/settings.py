@@ -111,6 +111,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _rows_come_once(self) -> "Settings":
+        if self.ledger and self.ledger == self.pull_from:
+            raise ValueError(
+                "PUNTUALE_LEDGER and PUNTUALE_PULL_FROM name the same source, and its rows would "
+                "be read twice: leave PUNTUALE_LEDGER out, or set it to records"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _mail_has_an_address(self) -> "Settings":
         if self.smtp_url and not (self.mail_from and self.mail_to):
             raise ValueError("with PUNTUALE_SMTP_URL, set PUNTUALE_MAIL_FROM and PUNTUALE_MAIL_TO")

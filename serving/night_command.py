@@ -172,6 +172,9 @@ def _show_rehearsal(told: "Rehearsal") -> None:
         }
         rows = [{"what": what, "change": change} for what, change in lines.items()]
         terminal.table("What would change", rows, right=("change",))
+    if told.pull:
+        counted = ("pulled", "accepted", "revised", "held")
+        terminal.table("What would be pulled first", told.pull, right=counted)
     if told.new_alerts is not None:
         terminal.say(f"It would raise {told.new_alerts:,} alerts.")
     for line in told.health.lines():

@@ -36,6 +36,32 @@ class Verdict:
     faults: tuple[RowFault, ...] = ()
 
 
+def would_put(connection: sa.Connection, table: str, rows: Sequence[Checked]) -> list[Verdict]:
+    """What `put` would say of these rows; nothing is kept."""
+    latest = _latest_of(connection, table, rows)
+    verdicts: list[Verdict] = []
+    for row in rows:
+        if row.faults or row.key is None:
+            verdicts.append(Verdict(row.key, "held", row.faults))
+            continue
+        revision, content = latest.get(row.key, (0, None))
+        is_same = content == row.content
+        verdicts.append(
+            Verdict(row.key, "unchanged")
+            if is_same
+            else Verdict(row.key, "accepted" if content is None else "revised")
+        )
+        latest[row.key] = (revision, row.content)
+    return verdicts
+
+
+def _latest_of(
+    connection: sa.Connection, table: str, rows: Sequence[Checked]
+) -> dict[str, tuple[int, str | None]]:
+    keys = [row.key for row in rows if row.key and not row.faults]
+    return dict(_latest(connection, table, keys))
+
+
 def put(
     connection: sa.Connection,
     table: str,
@@ -50,7 +76,7 @@ def put(
     """
     received_at = moment(at)
     wait_turn(connection, 7083223, about=table)
-    latest = dict(_latest(connection, table, [r.key for r in rows if r.key and not r.faults]))
+    latest = _latest_of(connection, table, rows)
     verdicts: list[Verdict] = []
     kept: list[dict[str, object]] = []
     held: list[dict[str, object]] = []

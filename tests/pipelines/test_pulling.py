@@ -120,6 +120,28 @@ def test_only_what_changed_since_the_watermark_is_pulled(erp):
     assert erp.kept()["customers"] == [{"customer_id": "C1", "name": "NA"}]
 
 
+def test_a_rehearsal_tells_what_a_pull_would_bring_and_moves_nothing(erp):
+    given = {"pull_from": erp.url, "mapping": str(erp.mapping)}
+    settings = erp.settings.model_copy(update=given)
+
+    def would_bring() -> list[dict[str, object]]:
+        told = pulling.would_bring(settings, at=AT)
+        return [] if told is None else told.rows()
+
+    assert pulling.would_bring(erp.settings, at=AT) is None
+    for number in (1, 2):
+        erp.write(number, 100, AT)
+    expected = would_bring()
+    assert expected == would_bring()
+    is_sqlite = erp.engine.dialect.name == "sqlite"
+    assert erp.settings.records_file.exists() is False or not is_sqlite
+    assert list(erp.pull().values()) == expected
+    erp.write(2, 120, AT)
+    (changed,) = [row for row in would_bring() if row["table"] == "invoices"]
+    assert (changed["revised"], changed["unchanged"]) == (1, 1)
+    assert erp.amounts() == {"F1": "100.00", "F2": "100.00"}
+
+
 def test_a_row_that_was_written_late_with_an_earlier_moment_is_seen_by_the_overlap(erp):
     erp.write(1, 100, AT)
     erp.pull()

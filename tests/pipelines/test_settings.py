@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pipelines.settings import Settings
 
@@ -64,3 +65,8 @@ def test_mlflow_lives_in_the_home_folder_unless_it_is_named(
 def test_reading_the_settings_makes_no_folder() -> None:
     assert Settings().scores_folder.exists() is False
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_source_that_is_read_and_pulled_is_refused() -> None:
+    with pytest.raises(ValidationError, match="the same source"):
+        Settings(_env_file=None, ledger="exports", pull_from="exports")
