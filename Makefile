@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: setup demo test serve nightly check fix bench bench-features bench-explain bench-models bench-policy bench-serve bench-nightly bench-labels fuzz faults clients docs release lock clean
+.PHONY: setup demo test serve nightly check fix bench bench-features bench-explain bench-models bench-policy bench-serve bench-nightly bench-labels bench-pages fuzz faults clients docs release lock clean
 
 setup: $(READY)
 
@@ -42,7 +42,7 @@ fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-features bench-explain bench-models bench-policy bench-serve bench-nightly bench-labels
+bench: bench-features bench-explain bench-models bench-policy bench-serve bench-nightly bench-labels bench-pages
 
 # The peers live in an environment of their own: they need other versions than we do.
 bench-features: setup
@@ -68,6 +68,9 @@ bench-serve: setup
 
 bench-nightly: setup
 	$(BIN)/python tests/benchmarks/nightly.py
+
+bench-pages: setup
+	$(BIN)/python tests/benchmarks/pages.py
 
 bench-labels: setup
 	$(BIN)/python tests/benchmarks/labels.py

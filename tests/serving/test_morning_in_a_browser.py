@@ -223,10 +223,11 @@ def test_the_first_view_is_light(visit):
     page = visit("/")
     sent = page.evaluate(
         "[...performance.getEntriesByType('navigation'), "
-        "...performance.getEntriesByType('resource')].map(each => each.transferSize)"
+        "...performance.getEntriesByType('resource')].map(each => [each.transferSize, each.decodedBodySize])"
     )
     assert len(sent) >= 4  # the page, its style, its script, its mark
-    assert sum(sent) < 60_000
+    assert sum(size for size, _ in sent) < 60_000
+    assert sum(size for _, size in sent) < 100_000, "unpacked"
 
 
 def test_nothing_sticks_out_and_nothing_jumps(visit):

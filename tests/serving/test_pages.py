@@ -120,9 +120,9 @@ def test_long_lists_have_pages(serve, row):
     rows = [row(invoice_id=f"I-{i:03}") for i in range(60)]
     client = serve(rows)
     first = client.get("/?lang=en").text
-    assert "1 – 30 of 60" in first
-    assert 'href="/?from=30&amp;lang=en"' in first
-    assert "31 – 60 of 60" in client.get("/?lang=en&from=30").text
+    assert "1 – 25 of 60" in first
+    assert 'href="/?from=25&amp;lang=en"' in first
+    assert "26 – 50 of 60" in client.get("/?lang=en&from=25").text
 
 
 def test_without_scores_the_page_names_the_next_command(scorer):
