@@ -174,7 +174,7 @@ async def _looked_at(at_hand: AtHand, invoice_id: str, day: date | None) -> Json
     ledger = await run_in_threadpool(kept_rows.of_invoice, at_hand, snapshot, invoice_id)
     found = await at_hand.places.run(
         lambda: given.looked_at(ledger, kept_rows.day_number(as_of), model, invoices=[invoice_id]),
-        invoices=1,
+        invoices=kept_rows.weight(ledger),
     )
     if not found:
         raise Problem("not-found", f"No invoice with this id was open on {as_of}.")

@@ -85,7 +85,7 @@ async def _worked_out(
     ledger = await run_in_threadpool(kept_rows.of_invoice, at_hand, snapshot, invoice_id)
     scored = await at_hand.places.run(
         lambda: at_hand.score(ledger, kept_rows.day_number(day), model, invoices=[invoice_id]),
-        invoices=1,
+        invoices=kept_rows.weight(ledger),
     )
     if not scored.num_rows:
         raise Problem("not-found", f"No invoice with this id was open on {day}.")

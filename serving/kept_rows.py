@@ -10,6 +10,7 @@ from pipelines.snapshot import Snapshot
 from serving.at_hand import AtHand
 from serving.problems import Problem
 
+HISTORY_OF_ONE = 200  # past invoices are looked through in less time than one is scored in
 AWAY = "The rows that these scores came from are not kept, or cannot be read."
 
 
@@ -32,6 +33,14 @@ def of_invoice(at_hand: AtHand, snapshot: Snapshot, invoice_id: str) -> Ledger:
         return kept.of_invoice(name, invoice_id)
     except LedgerNotKept:
         raise Problem("not-found", AWAY) from None
+
+
+def weight(ledger: Ledger) -> int:
+    """As how many invoices one of a customer counts whose history has to be looked through first.
+
+    About 0.35 s of one core for a history of 100,000 invoices: too long for the event loop.
+    """
+    return 1 + ledger.invoices.num_rows // HISTORY_OF_ONE
 
 
 def day_number(day: date) -> int:

@@ -227,7 +227,7 @@ async def _worked_out(
     """The answers, in a place of their own."""
     return await at_hand.places.run(
         lambda: _answers(request, ledger, as_of, model, invoice_id),
-        invoices=3 if request.target is None else what_if.MOST_TRIED,
+        invoices=kept_rows.weight(ledger) + (2 if request.target is None else what_if.MOST_TRIED),
     )
 
 

@@ -9,11 +9,14 @@ from models import bundle
 from pipelines import night, scoring, settlement, sources
 from pipelines.job import Job, day_number
 from pipelines.store import ScoreStore
+from serving import kept_rows
 from serving.answers import StoredScore
 from serving.app import create_app
 from serving.customer_history import CustomerHistory
 from serving.feature_messages import Features
 from serving.given_features import FeatureScores
+from serving.limits import INVOICES_INLINE, ScoringPlaces
+from serving.problems import Problem
 from serving.what_if import WhatIf
 from tests import small_company
 from tests.small_company import AS_OF
@@ -130,6 +133,25 @@ def test_a_night_whose_rows_are_gone_says_so(settings, running_on, row, tmp_path
         assert answer.status_code == 404
         assert "are not kept" in answer.json()["detail"]
         assert client.get(f"/v1/customers/{row['customer_id']}").status_code == 200
+
+
+@pytest.mark.parametrize(("path", "body"), [("features/{}", None), ("what-if/{}", {})])
+def test_a_long_history_is_not_looked_through_on_the_event_loop(
+    served, row, monkeypatch, path, body
+):
+    ran = []
+    monkeypatch.setattr(kept_rows, "HISTORY_OF_ONE", 0.1)  # a few invoices are long then
+    monkeypatch.setattr(
+        ScoringPlaces, "run", lambda places, work, *, invoices: ran.append(invoices) or run(places)
+    )
+
+    async def run(places):
+        raise Problem("busy", "")
+
+    address = f"/v1/{path.format(row['invoice_id'])}"
+    answer = served.get(address) if body is None else served.post(address, json=body)
+    assert answer.status_code == 503
+    assert ran[0] > INVOICES_INLINE
 
 
 FROM_FEATURES = "/v1/scores/from-features"
