@@ -223,7 +223,8 @@ def test_the_first_view_is_light(visit):
     page = visit("/")
     sent = page.evaluate(
         "[...performance.getEntriesByType('navigation'), "
-        "...performance.getEntriesByType('resource')].map(each => [each.transferSize, each.decodedBodySize])"
+        "...performance.getEntriesByType('resource')]"
+        ".map(each => [each.transferSize, each.decodedBodySize])"
     )
     assert len(sent) >= 4  # the page, its style, its script, its mark
     assert sum(size for size, _ in sent) < 60_000
