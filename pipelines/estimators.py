@@ -102,6 +102,8 @@ class LatePaymentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         invoice, as_of, row = asked.snapshots(prepared)
         days_ahead = (asked.target(prepared) - asked.as_of).astype(np.int32)
         _refuse(asked, days_ahead < 0, "is asked about a day before its as_of")
+        _refuse(asked, target >= cut_off, "is asked about a day that is not over at the cut-off")
+        _require_open(asked, prepared)
         peers = Peers.build(prepared.ledger, prepared.settlement, known_until=cut_off)
         questions = Questions(invoice, as_of, row, days_ahead, still_open == 1)
         rows = dataset.answered(prepared, questions, peers=peers)
@@ -243,10 +245,7 @@ def _taken(
     """The snapshots of what is asked, and each row's place among them."""
     prepared = landmarks.prepare(ledger)  # each row looks through the window of its own day
     invoice, as_of, row = asked.snapshots(prepared)
-    settlement = prepared.settlement
-    is_open = settlement.settled_known_day[invoice] >= as_of
-    is_open &= settlement.issue_day[invoice] <= as_of
-    _refuse(asked, ~is_open[row], "was not open on its as_of")
+    _require_open(asked, prepared)
     return prepared, landmarks.take(prepared, invoice, as_of, peers=peers), row
 
 
@@ -258,6 +257,13 @@ def _side_by_side(ahead: Days, row: Rows) -> npt.NDArray[np.int32]:
     wide = np.repeat(ahead[order][begin][:, None], each.max(), axis=1)
     wide[row[order], np.arange(len(row)) - np.repeat(begin, each)] = ahead[order]
     return wide
+
+
+def _require_open(asked: _Asked, prepared: landmarks.Prepared) -> None:
+    settlement, invoice = prepared.settlement, asked.invoices(prepared)
+    is_open = settlement.settled_known_day[invoice] >= asked.as_of
+    is_open &= settlement.issue_day[invoice] <= asked.as_of
+    _refuse(asked, ~is_open, "was not open on its as_of")
 
 
 def _given(ledger: Ledger | None) -> Ledger:
@@ -277,9 +283,32 @@ def _read(X: Any) -> _Asked:
         raise ValueError(f"X must have the columns {', '.join(COLUMNS)}, lacking: {lacking}")
     if not len(X):
         raise ValueError("X must have rows, got: none")
-    days = pd.to_datetime(X["as_of"]).to_numpy().astype("datetime64[D]").astype(np.int32)
-    horizons = pd.to_numeric(X["horizon_days"]).to_numpy().astype(np.int32)
-    return _Asked(pa.array(X["invoice_id"].astype(str).to_list()), days, horizons)
+    days, horizons = _days(X["as_of"]), pd.to_numeric(X["horizon_days"])
+    _refuse_cells("as_of", "a day", X["as_of"], days.isna())
+    _refuse_cells("horizon_days", "whole days", X["horizon_days"], ~(horizons % 1 == 0))
+    return _Asked(
+        pa.array(X["invoice_id"].astype(str).to_list()),
+        days.to_numpy().astype("datetime64[D]").astype(np.int32),
+        horizons.to_numpy().astype(np.int32),
+    )
+
+
+def _days(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Days as `day_of` reads them; of a moment with a zone the day that it is there."""
+    given = column.infer_objects()
+    if pd.api.types.is_integer_dtype(given):
+        return pd.to_datetime(given, unit="D")
+    days = pd.to_datetime(given)
+    return days if days.dt.tz is None else days.dt.tz_localize(None)
+
+
+def _refuse_cells(
+    name: str, expected: str, column: "pd.Series[Any]", bad: "pd.Series[bool]"
+) -> None:
+    rows = np.flatnonzero(bad)
+    if len(rows):
+        named = ", ".join(f"row {r}: {column.iloc[r]}" for r in rows[:SHOWN].tolist())
+        raise ValueError(f"{name} must be {expected}, got: {named}; {len(rows)} rows in all")
 
 
 def _labels(y: npt.ArrayLike, rows: int) -> npt.NDArray[np.int64]:

@@ -132,8 +132,14 @@ def _row(**other: Any) -> pd.DataFrame:
         (_row().drop(columns="as_of"), r"lacking: \['as_of'\]"),
         (_row()[:0], "X must have rows"),
         (np.zeros((3, 2)), r"got: \(3, 2\)"),
+        (_row(as_of=pd.NaT), "as_of must be a day, got: row 0: NaT"),
+        (_row(horizon_days=np.nan), "horizon_days must be whole days, got: row 0: nan"),
+        (_row(horizon_days=30.7), r"got: row 0: 30\.7"),
     ],
-    ids=["unknown invoice", "paid long ago", "a column less", "no rows", "two columns"],
+    ids=[
+        *("unknown invoice", "paid long ago", "a column less", "no rows", "two columns"),
+        *("no day", "no horizon", "part of a day"),
+    ],
 )
 def test_rows_that_cannot_be_asked_are_refused_in_words(learned, X: Any, why: str) -> None:
     with pytest.raises(ValueError, match=why):
@@ -152,6 +158,26 @@ def test_labels_and_ledgers_that_do_not_fit_are_refused(ledger, y, why: str) -> 
     given: Ledger | None = small().ledger if ledger else None
     with pytest.raises(ValueError, match=why):
         LatePaymentClassifier(given).fit(_row(), y)
+
+
+def test_what_could_not_be_known_at_the_cut_off_is_not_learned(learned) -> None:
+    trained, (X, y), _ = learned
+    before = LatePaymentClassifier(trained.ledger, cut_off=trained.as_of - 60)
+    with pytest.raises(ValueError, match="a day that is not over at the cut-off: row"):
+        before.fit(X[:1].assign(horizon_days=900), y[:1])
+    with pytest.raises(ValueError, match="was not open on its as_of: row 0"):
+        before.fit(X[:1].assign(as_of="2001-01-01", horizon_days=0), y[:1])
+
+
+def test_a_day_is_that_of_its_own_zone_or_a_number(learned) -> None:
+    _, (X, _), model = learned
+    some = X[:5]
+    told = model.predict_proba(some)
+    in_rome = some.as_of.dt.tz_localize("Europe/Rome")
+    numbers = some.as_of.to_numpy().astype("datetime64[D]").astype(int)
+
+    assert (model.predict_proba(some.assign(as_of=in_rome)) == told).all()
+    assert (model.predict_proba(some.assign(as_of=numbers)) == told).all()
 
 
 def test_the_features_feed_a_model_of_ones_own_split_by_customer(learned) -> None:
