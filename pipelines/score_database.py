@@ -22,6 +22,7 @@ from pipelines.records.database import (
     Database,
     RecordsAway,
     RecordsDamaged,
+    make_engine,
     open_database,
     wait_turn,
 )
@@ -286,6 +287,16 @@ class DatabaseStore:
                 yield connection
         except (RecordsAway, RecordsDamaged) as fault:
             raise SnapshotDamaged(f"the scores' database does not answer: {fault}") from fault
+
+
+def current_name(url: str) -> str | None:
+    """The night that is read, None before the first; no table is made or changed by asking."""
+    with closing(Database(make_engine(url))) as database, database.reading() as connection:
+        if not sa.inspect(connection).has_table("score_batches"):
+            return None
+        asked = sa.text("SELECT name FROM score_batches WHERE state = 'current'")
+        found = connection.execute(asked).scalar_one_or_none()
+    return None if found is None else str(found)
 
 
 def readable(settings: Settings) -> "ScoreStore | DatabaseStore":

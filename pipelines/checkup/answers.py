@@ -3,7 +3,7 @@
 from datetime import date
 
 from models.bundle import SHARED_PRIOR, BundleRefused
-from pipelines import prior
+from pipelines import prior, score_database
 from pipelines.beliefs import check_book
 from pipelines.checkup.finding import Finding, look, well, wrong
 from pipelines.job import Job
@@ -42,6 +42,8 @@ def night(job: Job) -> Finding:
     """Whether the last night is whole and of today."""
     store = ScoreStore(job.settings.scores_folder)
     nightly = "puntuale nightly"
+    if job.settings.scores_from == "database":
+        return _night_in_database(job, store.current_name())
     if (name := store.current_name()) is None:
         return look("night", "none was published yet", nightly)
     try:
@@ -53,4 +55,19 @@ def night(job: Job) -> Finding:
     told = f"as of {snapshot.as_of}, whole"
     if behind > LATE_DAYS:
         return look("night", f"{told}, {behind} days behind", f"{nightly} --catch-up")
+    return well("night", told)
+
+
+def _night_in_database(job: Job, published: str | None) -> Finding:
+    """Whether the night that the database lets be read is the one that was published here."""
+    name = score_database.current_name(job.settings.records_url)
+    if name is None:
+        return look("night", "the database holds none to be read", "puntuale nightly")
+    if published not in (None, name):
+        told = f"{name} is read from the database, {published} was published"
+        return wrong("night", told, "puntuale nightly puts it there")
+    behind = (job.as_of - date.fromisoformat(name[:10])).days
+    told = f"as of {name[:10]}, read from the database"
+    if behind > LATE_DAYS:
+        return look("night", f"{told}, {behind} days behind", "puntuale nightly --catch-up")
     return well("night", told)

@@ -10,7 +10,7 @@ import databases
 import pytest
 import sqlalchemy as sa
 
-from pipelines import night, score_database
+from pipelines import checkup, night, score_database
 from pipelines.job import Job
 from pipelines.records.database import Database, open_database
 from pipelines.score_database import DatabaseStore
@@ -106,6 +106,26 @@ def test_again_changes_nothing_going_back_is_possible_and_the_oldest_are_dropped
         with pytest.raises(SnapshotDamaged, match="no night"):
             store.snapshot(first)
     assert _partitions(database) == 4
+
+
+def test_the_check_up_tells_which_night_the_database_lets_be_read(
+    nights: ScoreStore, database: Database, url: str
+) -> None:
+    first, second = nights.names()
+    settings = Settings(
+        _env_file=None, home=nights.root.parent, database_url=url, scores_from="database"
+    )
+    job = checkup.job_of(settings, at=datetime(2026, 7, 1, 6, tzinfo=UTC))
+
+    assert checkup.CHECKS["night"](job).found == "the database holds none to be read"
+    publish(database, nights, 0)
+    told = checkup.CHECKS["night"](job)
+    assert (told.state, told.found) == (
+        "wrong",
+        f"{first} is read from the database, {second} was published",
+    )
+    publish(database, nights, 1)
+    assert checkup.CHECKS["night"](job).state == "ok"
 
 
 def test_a_load_that_was_killed_is_not_seen_and_makes_room_for_the_next(
