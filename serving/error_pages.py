@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.problems import MEDIA_TYPE, TYPE_PREFIX
-from serving.view import bare_page, language_asked
+from serving.view import bare_page, language_asked, language_named
 
 PROGRAMS = ("/v1/", "/metrics", "/healthz", "/readyz", "/static/")  # what people do not open
 MEASURES = (b"content-type", b"content-length", b"content-language", b"vary")
@@ -65,6 +65,7 @@ async def _send_page(
     page = bare_page(
         "error.html",
         language,
+        asked=language_named(scope),
         here=scope["path"],
         kind=problem["type"].removeprefix(TYPE_PREFIX),
         status=problem["status"],

@@ -75,12 +75,15 @@ class View:
         return HTMLResponse(text, status, headers)
 
 
-def bare_page(template: str, language: str, **context: Any) -> str:
-    """A page that knows of no ledger: nothing but the frame and what is given."""
+def bare_page(template: str, language: str, *, asked: str | None, **context: Any) -> str:
+    """A page that knows of no ledger: nothing but the frame and what is given.
+
+    Its links stay in the language that was asked for.
+    """
     page = _environment(language, "EUR").get_template(template)
     return page.render(
         language=language,
-        lang_asked=None,
+        lang_asked=asked,
         other_language=_in_other_language("", language),
         snapshot=None,
         **context,
@@ -95,9 +98,14 @@ def _in_other_language(query_text: str, language: str) -> str:
 
 def language_asked(scope: Scope, *, default: str) -> str:
     """The language that the address names, else the one that the browser likes best."""
-    (asked,) = parse_qs(scope["query_string"].decode("latin-1")).get("lang", [""])[:1]
     accepted = Headers(scope=scope).get("accept-language", "")
-    return asked if asked in LANGUAGES else preferred_language(accepted, default=default)
+    return language_named(scope) or preferred_language(accepted, default=default)
+
+
+def language_named(scope: Scope) -> str | None:
+    """The language that the address names."""
+    (asked,) = parse_qs(scope["query_string"].decode("latin-1")).get("lang", [""])[:1]
+    return asked if asked in LANGUAGES else None
 
 
 def preferred_language(accept: str, *, default: str) -> str:

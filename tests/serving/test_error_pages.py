@@ -51,6 +51,12 @@ def test_a_browser_is_told_on_a_page(keyed, path, headers, status, said):
         assert "Brambilla" not in answer.text
 
 
+@pytest.mark.parametrize(("asked", "back"), [("?lang=en", "/?lang=en"), ("", "/")])
+def test_the_way_back_stays_in_the_language_that_was_asked_for(keyed, asked, back):
+    page = asks(keyed, f"/nothing{asked}", **{"X-API-Key": KEY}).text
+    assert f'<p><a href="{back}">' in page
+
+
 @pytest.mark.parametrize(
     ("path", "accept", "status"),
     [
