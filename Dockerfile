@@ -5,7 +5,7 @@ WORKDIR /src
 RUN python -m venv /opt/puntuale
 COPY deploy/requirements.txt ./
 RUN /opt/puntuale/bin/pip install --require-hashes -r requirements.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE .env.example ./
 COPY models ./models
 COPY pipelines ./pipelines
 COPY serving ./serving
