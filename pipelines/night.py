@@ -148,7 +148,9 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
     settled = settlement.settle(intake.ledger)
     known = settlement.before(intake.ledger, settled, day)
     health = monitoring.check(intake.ledger, job.as_of, model, store, known=known)
-    changes = night_changes.since_last(store, job.as_of, scores, scored.plan)
+    changes = night_changes.since_last(
+        store, job.as_of, scores, scored.plan, is_invented=job.is_invented
+    )
     figures = KpiRecord(store)
     recorded = {} if job.is_invented else figures.read()
     noted = kpis.noted(intake.ledger, day, settlement=settled, recorded=recorded)
@@ -166,7 +168,9 @@ def publish(job: Job, intake: Intake, scored: Scored, *, model: Bundle, lock: Ru
             "invoices_read": intake.ledger.invoices.num_rows,
             "lost_inputs": list(health.lost_inputs),
             "risk": portfolio_risk.risk_of(scores),
-            "risk_before": portfolio_risk.night_before(store, job.as_of),
+            "risk_before": portfolio_risk.night_before(
+                store, job.as_of, is_invented=job.is_invented
+            ),
             "segments": segments.of(scores, intake.ledger.customers),
             "changes": changes and changes.facts(),
             "kpis": noted,

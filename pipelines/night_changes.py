@@ -38,12 +38,21 @@ class Changes:
 
 
 def since_last(
-    store: ScoreStore, as_of: date, scores: pa.Table, plan: pa.Table | None
+    store: ScoreStore,
+    as_of: date,
+    scores: pa.Table,
+    plan: pa.Table | None,
+    *,
+    is_invented: bool = False,
 ) -> Changes | None:
-    """What is otherwise than on the last night before a day that can be read; None without one."""
+    """What is otherwise than on the last night before a day that can be read; None without one.
+
+    A night of the sample is compared with such nights, and a company's own with its own.
+    """
     for name in reversed([n for n in store.names() if n < as_of.isoformat()]):
         with suppress(SnapshotDamaged, OSError), closing(store.snapshot(name)) as before:
-            return between(before, scores, plan)
+            if before.is_invented == is_invented:
+                return between(before, scores, plan)
     return None
 
 

@@ -130,7 +130,11 @@ def tell(snapshot: Snapshot, store: ScoreStore, *, records_url: str) -> Told:
     contacts = _contacts(snapshot)
     named = [{**alert, **_named(customers, alert["customer_id"])} for alert in raised or ()]
     changes = night_changes.since_last(
-        store, snapshot.as_of, snapshot.scores(), snapshot.plan_table()
+        store,
+        snapshot.as_of,
+        snapshot.scores(),
+        snapshot.plan_table(),
+        is_invented=snapshot.is_invented,
     )
     return {
         "snapshot": snapshot.name,

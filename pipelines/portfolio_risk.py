@@ -52,11 +52,16 @@ def risk_of(scores: pa.Table) -> Risk:
     }
 
 
-def night_before(store: ScoreStore, as_of: date) -> dict[str, Any] | None:
-    """The risk of the last night before a day, None where there is none that noted it."""
+def night_before(
+    store: ScoreStore, as_of: date, *, is_invented: bool = False
+) -> dict[str, Any] | None:
+    """The risk of the last night before a day, None where there is none that noted it.
+
+    A night of the sample has such nights before it, and a company's own has its own.
+    """
     for name in reversed([name for name in store.names() if name < as_of.isoformat()]):
         with suppress(SnapshotDamaged, OSError), closing(store.snapshot(name)) as before:
-            if "risk" in before.manifest["facts"]:
+            if "risk" in before.manifest["facts"] and before.is_invented == is_invented:
                 return {
                     "as_of": before.as_of.isoformat(),
                     "model_version": before.model_version,

@@ -98,6 +98,7 @@ class Snapshot:
         self.name, self.manifest = name, manifest
         self.as_of = date.fromisoformat(self.manifest["as_of"])
         self.model_version = str(self.manifest["model_version"])
+        self.is_invented = bool(self.manifest["facts"].get("is_invented"))  # the sample's
         self.rows = int(self.manifest["rows"])
         self._decode = _row_decoder(self._schema(SCORES))
         self.has_plan = PLAN in self.manifest["files"]  # nights of earlier versions have none

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 KEY_BYTES = 512  # no key is longer; what is, is not worth hashing
 READ_AGAIN_SECONDS = 2.0  # a key that was revoked works so long at most
 ASKING_FOR_ANSWERS = frozenset({"/v1/scores", "/v1/scores/from-features", "/v1/what-if"})
+ABOUT_AN_INVOICE = "/v1/what-if/"
 FOR_ADMINISTRATORS = ("/v1/webhooks",)
 LATER = {"Retry-After": "5", "Connection": "close"}
 REALM = 'realm="Puntuale"'
@@ -167,7 +168,7 @@ def caller_name(scope: Scope) -> str:
 
 def scope_needed(method: str, path: str) -> str:
     """What a key must allow for this request."""
-    if path in ASKING_FOR_ANSWERS:
+    if path in ASKING_FOR_ANSWERS or path.startswith(ABOUT_AN_INVOICE):
         return "score"
     if path.startswith(FOR_ADMINISTRATORS):
         return "admin"

@@ -155,7 +155,7 @@ class AtHand:
 
     def is_invented(self, snapshot: Snapshot) -> bool:
         """Whether the scores are those of the sample: they grow old, and nobody waits for new."""
-        return bool(snapshot.manifest["facts"].get("is_invented"))
+        return snapshot.is_invented
 
     def age_days(self, snapshot: Snapshot) -> int:
         return (self.today() - snapshot.as_of).days

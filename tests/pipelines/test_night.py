@@ -8,7 +8,15 @@ import pytest
 
 from models import bundle
 from models.bundle import BundleRefused
-from pipelines import invented_sample, kpis, night, portfolio_risk, reading, scoring
+from pipelines import (
+    invented_sample,
+    kpis,
+    night,
+    night_changes,
+    portfolio_risk,
+    reading,
+    scoring,
+)
 from pipelines.gate import PublishRefused
 from pipelines.job import Job, day_number
 from pipelines.kept_ledgers import KeptLedgers
@@ -103,6 +111,10 @@ def test_the_manifest_says_which_causes_make_the_portfolios_risk(
     before = portfolio_risk.night_before(ScoreStore(settings.scores_folder), after)
     assert before is not None
     assert (before["as_of"], before["risk"]) == (AS_OF.isoformat(), risk)
+    store = ScoreStore(settings.scores_folder)
+    assert portfolio_risk.night_before(store, after, is_invented=True) is None
+    told = night_changes.since_last(store, after, snapshot.scores(), None, is_invented=True)
+    assert told is None, "the sample's nights are not a company's past, nor the other way round"
 
 
 def test_the_same_night_again_changes_no_byte(

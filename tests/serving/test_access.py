@@ -113,6 +113,8 @@ def test_nobody_comes_in_where_the_keys_could_never_be_read(serve):
     [
         ("POST", "/v1/scores", "score"),
         ("POST", "/v1/what-if", "score"),
+        ("POST", "/v1/what-if/2026/000311", "score"),
+        ("POST", "/v1/scores/from-features", "score"),
         ("GET", "/v1/worklist", "read"),
         ("HEAD", "/", "read"),
         ("PUT", "/v1/ledger/invoices", "write"),
