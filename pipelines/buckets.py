@@ -252,7 +252,7 @@ def _bucket_of_each(rows: pa.Table, went: pa.Table | None, partitions: int) -> B
         if "customer_id" in rows.column_names
         else np.zeros(rows.num_rows, np.int64)  # names nothing that is known: kept, in the first
     )
-    if went is None:
+    if went is None or not went.num_rows:
         return own
     at = rows_of(rows["invoice_id"], among=went["invoice_id"])
     return np.where(at >= 0, went["bucket"].to_numpy()[at], own)

@@ -17,6 +17,9 @@ SHARED = Path(__file__).parents[2] / "shared"
 # Test processes share the cores: LightGBM's threads would wait for each other, seven times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# As wide as each test says: test processes are told how wide the terminal is that they write to.
+os.environ.pop("COLUMNS", None)
+
 # The same code gets the same verdict; EXAMPLES=... draws anew each time, as `make fuzz` does.
 settings.register_profile("repeatable", derandomize="EXAMPLES" not in os.environ)
 settings.load_profile("repeatable")

@@ -182,9 +182,9 @@ def portfolio() -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's chromium, opened once for a process."""
+    """Debian's chromium. While it is open an event loop runs: not longer than a module's tests."""
     if not CHROMIUM.exists():
         pytest.skip("needs Debian's chromium: apt-get install chromium")
     from playwright.sync_api import sync_playwright

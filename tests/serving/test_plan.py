@@ -159,8 +159,8 @@ def test_the_page_works_down_the_plan_and_reaches_the_invoices(start):
         assert said.lower() in page.lower(), said
     assert 'href="/?view=invoices&lang=en"' in page.replace("&amp;", "&")
     invoices = client.get("/?view=invoices&lang=en").text
-    assert invoices.count("<tr>") == 4
-    assert client.get("/?view=invoices&band=high&lang=en").text.count("<tr>") == 4
+    assert invoices.count('<tr id="r') == 3
+    assert client.get("/?view=invoices&band=high&lang=en").text.count('<tr id="r') == 3
     older = client.get("/?band=high&lang=en")  # this night kept no rows to filter customers by
     assert (older.status_code, "earlier version" in older.text) == (422, True)
     waiting = client.get("/customers/C-0007?lang=en").text
@@ -173,7 +173,7 @@ def test_the_customer_page_has_the_contact_and_its_draft_to_copy(start):
     page = client.get("/customers/C-0042?lang=en").text
     draft = client.get("/v1/customers/C-0042/draft?action=reminder_2&lang=en").json()["draft"]
     assert draft["subject"] in page
-    assert '<pre class="draft" id="letter">' in page
+    assert '<pre class="draft" id="letter"' in page
     assert "Puntuale sends nothing" in page
     other = client.get("/customers/C-0042?lang=en&draft=call").text
     assert f"Draft: {CALL}".lower() in other.lower()
