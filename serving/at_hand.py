@@ -111,6 +111,12 @@ class AtHand:
             self._replaced.close()  # replaced a night ago: no request reads it any more
         self._replaced, self._snapshot = self._snapshot, found
 
+    def champion(self) -> Bundle:
+        """The model that answers, or the problem that there is none."""
+        if self.model is None:
+            raise Problem("no-model", self.model_missing)
+        return self.model
+
     def snapshot(self) -> Snapshot | None:
         """The scores that are read; the last good ones while newer ones are damaged."""
         return self._snapshot
@@ -171,6 +177,19 @@ class AtHand:
             "model_source": self.source_of(snapshot),
             "stale": self.is_stale(snapshot),
             "degraded": self.is_degraded,
+        }
+
+    def worked_out(self, as_of: date, model: Bundle) -> dict[str, Any]:
+        """What every answer that was worked out for its request alone says about itself."""
+        return {
+            "as_of": as_of,
+            "model_version": model.version,
+            "computed_at": now(),
+            "currency": self.settings.currency,
+            "score_source": "model",
+            "model_source": model.source,
+            "stale": self.is_model_stale,
+            "degraded": self.model_fault is not None,
         }
 
     def source_of(self, snapshot: Snapshot) -> str:

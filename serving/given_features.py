@@ -12,11 +12,10 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 
-from models.bundle import Bundle
 from pipelines import features, given
 from serving import kept_rows
 from serving.answers import Beliefs, JsonAnswer, Provenance, beliefs, units
-from serving.at_hand import AtHand, now
+from serving.at_hand import AtHand
 from serving.feature_messages import FeaturesRequest, GivenInvoice, PaymentRecord
 from serving.invoices import AsOf, InvoiceId
 from serving.problems import EVERY_ROUTE, Fault, Problem, counted, declared, shape
@@ -101,7 +100,7 @@ def _exact(amount: Any) -> Any:
 
 
 async def _answer(at_hand: AtHand, request: FeaturesRequest, http: Request) -> JsonAnswer:
-    model = _model(at_hand)
+    model = at_hand.champion()
     if faults := list(_faults(request)):
         raise Problem("invalid-request", counted(len(faults)), faults=faults)
     rows = [_row(invoice) for invoice in request.invoices]
@@ -115,14 +114,7 @@ async def _answer(at_hand: AtHand, request: FeaturesRequest, http: Request) -> J
     wording = {"language": said["language"], "currency": said["currency"]}
     return JsonAnswer(
         {
-            "as_of": request.as_of,
-            "model_version": model.version,
-            "computed_at": now(),
-            "currency": at_hand.settings.currency,
-            "score_source": "model",
-            "model_source": model.source,
-            "stale": at_hand.is_model_stale,
-            "degraded": at_hand.model_fault is not None,
+            **at_hand.worked_out(request.as_of, model),
             "invoices": [
                 {
                     "invoice_id": row["invoice_id"],
@@ -167,7 +159,7 @@ def _row(invoice: GivenInvoice) -> dict[str, Any]:
 
 
 async def _looked_at(at_hand: AtHand, invoice_id: str, day: date | None) -> JsonAnswer:
-    snapshot, model = at_hand.scores(), _model(at_hand)
+    snapshot, model = at_hand.scores(), at_hand.champion()
     as_of = day or snapshot.as_of
     if as_of > max(snapshot.as_of, at_hand.today()):
         raise Problem("not-found", f"Nothing is known yet of {as_of}.")
@@ -193,9 +185,3 @@ def as_message(row: dict[str, Any]) -> dict[str, Any]:
     row["open_amount"] = units(row.pop("open_cents"))
     row["due_business_date"] = np.datetime64(row["due_business_date"], "D").item()
     return row
-
-
-def _model(at_hand: AtHand) -> Bundle:
-    if at_hand.model is None:
-        raise Problem("no-model", at_hand.model_missing)
-    return at_hand.model

@@ -77,11 +77,10 @@ async def _worked_out(
     at_hand: AtHand, day: date, invoice_id: str, lang: Language | None
 ) -> JsonAnswer:
     """The score as of a day of which no night is kept, from the rows that last night read."""
-    snapshot, model = at_hand.scores(), at_hand.model
+    snapshot = at_hand.scores()
     if day > max(snapshot.as_of, at_hand.today()):
         raise Problem("not-found", f"Nothing is known yet of {day}.")
-    if model is None:
-        raise Problem("no-model", at_hand.model_missing)
+    model = at_hand.champion()
     ledger = await run_in_threadpool(kept_rows.of_invoice, at_hand, snapshot, invoice_id)
     scored = await at_hand.places.run(
         lambda: at_hand.score(ledger, kept_rows.day_number(day), model, invoices=[invoice_id]),

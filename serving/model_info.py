@@ -180,7 +180,7 @@ def routes(at_hand: AtHand) -> APIRouter:
     async def get_model(lang: InLanguage = None) -> JsonAnswer:
         """Its version, cut-off and quality, what it looks at, and the models before it."""
         language = at_hand.said_in(lang)["language"]
-        return JsonAnswer(told(at_hand, kept, _model(at_hand), language))
+        return JsonAnswer(told(at_hand, kept, at_hand.champion(), language))
 
     @router.get(
         "/v1/model/calibration",
@@ -191,7 +191,7 @@ def routes(at_hand: AtHand) -> APIRouter:
     )
     async def get_calibration() -> JsonAnswer:
         """On invoices that came after what the model learned from."""
-        return JsonAnswer(calibration(kept, _model(at_hand)))
+        return JsonAnswer(calibration(kept, at_hand.champion()))
 
     @router.get(
         "/v1/model/card",
@@ -202,16 +202,10 @@ def routes(at_hand: AtHand) -> APIRouter:
     )
     async def get_card() -> JsonAnswer:
         """What the model is for, what it is not for, and how good it was."""
-        model = _model(at_hand)
+        model = at_hand.champion()
         card = kept.card(model)
         if card is None:
             raise Problem("not-found", "This model was kept without a card.")
         return JsonAnswer({"version": model.manifest.version, "card": card})
 
     return router
-
-
-def _model(at_hand: AtHand) -> Bundle:
-    if at_hand.model is None:
-        raise Problem("no-model", at_hand.model_missing)
-    return at_hand.model

@@ -12,7 +12,7 @@ from models.bundle import Bundle
 from pipelines.ledger import Ledger
 from serving import quick_requests
 from serving.answers import JsonAnswer, Scores, invoice_score
-from serving.at_hand import AtHand, now
+from serving.at_hand import AtHand
 from serving.limits import INVOICES_PER_REQUEST
 from serving.messages import EXAMPLE, ScoringRequest
 from serving.problems import EVERY_ROUTE, Fault, Problem, counted, declared
@@ -43,7 +43,7 @@ def routes(at_hand: AtHand) -> APIRouter:
         http: Request,
     ) -> JsonAnswer:
         """Stateless: nothing of the request is kept. Send each customer with all you know of it."""
-        _model(at_hand)  # without one nothing else is looked at
+        at_hand.champion()  # without one nothing else is looked at
         ledger = ledger_of(request, currency=at_hand.settings.currency)
         asked = PlainRequest(ledger, request.as_of, request.language, request.invoice_ids)
         return await _answer(at_hand, asked, http)
@@ -52,7 +52,7 @@ def routes(at_hand: AtHand) -> APIRouter:
 
 
 async def _answer(at_hand: AtHand, request: PlainRequest, http: Request) -> JsonAnswer:
-    model, ledger, asked = _model(at_hand), request.ledger, request.invoice_ids
+    model, ledger, asked = at_hand.champion(), request.ledger, request.invoice_ids
     as_of = request.as_of or at_hand.today()
     scored = await at_hand.places.run(
         lambda: _score(at_hand, ledger, as_of, model, asked),
@@ -63,23 +63,10 @@ async def _answer(at_hand: AtHand, request: PlainRequest, http: Request) -> Json
     said = at_hand.said_in(request.language)
     return JsonAnswer(
         {
-            "as_of": as_of,
-            "model_version": model.version,
-            "computed_at": now(),
-            "currency": at_hand.settings.currency,
-            "score_source": "model",
-            "model_source": model.source,
-            "stale": at_hand.is_model_stale,
-            "degraded": at_hand.model_fault is not None,
+            **at_hand.worked_out(as_of, model),
             "invoices": [invoice_score(row, **said) for row in rows],
         }
     )
-
-
-def _model(at_hand: AtHand) -> Bundle:
-    if at_hand.model is None:
-        raise Problem("no-model", at_hand.model_missing)
-    return at_hand.model
 
 
 def _about_open(ledger: Ledger) -> int:

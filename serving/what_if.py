@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from models.bundle import OWN, Bundle
+from models.bundle import Bundle
 from models.what_if import CAUSAL, Change
 from pipelines import what_if
 from pipelines.changes import CannotChange
@@ -147,23 +147,14 @@ def routes(at_hand: AtHand) -> APIRouter:
         ],
     ) -> JsonAnswer:
         """What the model expects of an invoice with those facts: not what acting would cause."""
-        model = at_hand.model
-        if model is None:
-            raise Problem("no-model", at_hand.model_missing)
+        model = at_hand.champion()
         ledger = ledger_of(request, currency=at_hand.settings.currency)
         as_of = request.as_of or at_hand.today()
         answered = await _worked_out(at_hand, ledger, as_of, model, request.invoice_ids[0], request)
         said = at_hand.said_in(request.language)
         return JsonAnswer(
             {
-                "as_of": as_of,
-                "model_version": model.version,
-                "computed_at": now(),
-                "currency": at_hand.settings.currency,
-                "score_source": "model",
-                "model_source": model.source,
-                "stale": at_hand.is_model_stale,
-                "degraded": at_hand.model_fault is not None,
+                **at_hand.worked_out(as_of, model),
                 **_told(*answered, said),
             }
         )
@@ -184,14 +175,15 @@ def routes(at_hand: AtHand) -> APIRouter:
     ) -> JsonAnswer:
         """The same from the rows that last night read: no history has to be sent."""
         snapshot, said = at_hand.scores(), at_hand.said_in(request.language)
-        answered = await of_kept(at_hand, snapshot, invoice_id, request)
+        model = at_hand.champion()  # one for the whole answer, whatever is promoted meanwhile
+        answered = await of_kept(at_hand, snapshot, model, invoice_id, request)
         return JsonAnswer(
             {
                 **at_hand.provenance(snapshot),
-                "model_version": answered[0].before["model_version"],
+                "model_version": model.version,
                 "computed_at": now(),
                 "score_source": "model",
-                "model_source": at_hand.model.source if at_hand.model else OWN,
+                "model_source": model.source,
                 **_told(*answered, said),
             }
         )
@@ -200,20 +192,18 @@ def routes(at_hand: AtHand) -> APIRouter:
 
 
 async def of_kept(
-    at_hand: AtHand, snapshot: Snapshot, invoice_id: str, request: ChangeRequest
+    at_hand: AtHand, snapshot: Snapshot, model: Bundle, invoice_id: str, request: ChangeRequest
 ) -> tuple[Compared, Counterfactual | None]:
-    """The answers of the model at hand as of the night's day, from the rows that the night read.
+    """The answers of the model as of the night's day, from the rows that the night read.
 
     Raises Problem: 404 where the invoice was not open then, 422 where the change does not fit it.
     """
-    if at_hand.model is None:
-        raise Problem("no-model", at_hand.model_missing)
     row = snapshot.get_invoice(invoice_id)
     if row is None:
         detail = f"No open invoice has this id in the scores of {snapshot.as_of}."
         raise Problem("not-found", detail)
     ledger = await run_in_threadpool(kept_rows.of_customer, at_hand, snapshot, row["customer_id"])
-    return await _worked_out(at_hand, ledger, snapshot.as_of, at_hand.model, invoice_id, request)
+    return await _worked_out(at_hand, ledger, snapshot.as_of, model, invoice_id, request)
 
 
 async def _worked_out(

@@ -200,26 +200,12 @@ def _credit_rows(
     unless: Mapping[str, Sequence[str]],
 ) -> list[GuessedRows]:
     """Rows of the same file whose kind says that they are credit notes."""
-    day = found.get("issue_date", found.get("due_date"))
-    if day is None or "amount" not in found:
+    columns = _as_kind(found, "credit_note_id", "issued_on")
+    if not columns:
         return []
-    columns = {
-        "credit_note_id": replace(found["invoice_id"], field="credit_note_id"),
-        **_of(found, "customer_id", "amount"),
-        "issued_on": replace(day, field="issued_on"),
-    }
     back = 0 if "issue_date" in found else USUAL_TERMS_DAYS
-    return [
-        GuessedRows(
-            file,
-            "credit_notes",
-            columns,
-            where=where,
-            unless=unless,
-            absolute=True,
-            minus_days=back,
-        )
-    ]
+    made = GuessedRows(file, "credit_notes", columns, where=where, unless=unless, absolute=True)
+    return [replace(made, minus_days=back)]
 
 
 def _paying_rows(
@@ -229,17 +215,24 @@ def _paying_rows(
     unless: Mapping[str, Sequence[str]],
 ) -> list[GuessedRows]:
     """Rows of the same file whose kind says that they are payments."""
-    day = found.get("issue_date", found.get("due_date"))
-    if day is None or "amount" not in found:
+    columns = _as_kind(found, "payment_id", "paid_on")
+    if not columns:
         return []
-    columns = {
-        "payment_id": replace(found["invoice_id"], field="payment_id"),
-        **_of(found, "customer_id", "amount"),
-        "paid_on": replace(day, field="paid_on"),
-    }
     if "order_ref" in found:
         columns["invoice_id"] = replace(found["order_ref"], field="invoice_id")
     return [GuessedRows(file, "payments", columns, where=where, unless=unless, absolute=True)]
+
+
+def _as_kind(found: Fields, key: str, on: str) -> Fields:
+    """An invoice's columns as those of another table; none without a day and an amount."""
+    day = found.get("issue_date", found.get("due_date"))
+    if day is None or "amount" not in found:
+        return {}
+    return {
+        key: replace(found["invoice_id"], field=key),
+        **_of(found, "customer_id", "amount"),
+        on: replace(day, field=on),
+    }
 
 
 def _payment_rows(files: Sequence[FileLook]) -> list[GuessedRows]:

@@ -124,6 +124,25 @@ def test_what_if_needs_no_history_of_an_invoice_that_the_night_scored(served, ro
     assert wrong.json()["errors"][0]["path"].startswith("change")
 
 
+def test_one_model_answers_a_whole_what_if_though_it_goes_meanwhile(
+    settings, running_on, row, monkeypatch
+):
+    app = create_app(settings, today=lambda: AS_OF)
+    read = kept_rows.of_customer
+
+    def reading_while_the_model_goes(at_hand, *asked):
+        at_hand.model = None
+        return read(at_hand, *asked)
+
+    monkeypatch.setattr(kept_rows, "of_customer", reading_while_the_model_goes)
+    with running_on(app) as client:
+        before = app.state.at_hand.model.version
+        asked = {"change": {"more_days": 30}}
+        answer = client.post(f"/v1/what-if/{row['invoice_id']}", json=asked)
+    assert answer.status_code == 200
+    assert answer.json()["model_version"] == before
+
+
 def test_a_night_whose_rows_are_gone_says_so(settings, running_on, row, tmp_path):
     elsewhere = settings.model_copy(update={"home": tmp_path})
     for name in ("scores", "models"):
